@@ -1,0 +1,74 @@
+# Reaper. `make` lists what can be made; the two that matter first are `make demo` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PYTEST := $(VENV)/bin/pytest
+CLUSTER := PYTHONPATH=tests/e2e $(PYTHON) -m cluster
+
+.PHONY: help demo test check unit integration conformance e2e bench generate lock runtime images cluster install cluster-down clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: cluster install ## a cluster, Reaper on it, a task and a Pod that run: everything from nothing (first time: 15 minutes)
+	@$(PYTHON) tools/demo.py
+
+test: check runtime cluster install ## all checks and all tests, on a real containerd and a real cluster
+	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
+	$(PYTEST) tests/unit tests/integration tests/conformance tests/e2e
+
+check: $(VENV)/.ready ## ruff, mypy --strict, import-linter, and drift of generated files
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) tools/generate.py --check
+
+unit: $(VENV)/.ready ## tests of single modules, in seconds
+	$(PYTEST) tests/unit
+
+integration: cluster ## the operator against a real API server and against a faulty one, the chart with Helm
+	$(PYTEST) tests/integration
+
+conformance: runtime ## our shim and runc's under the same tests, and under real containerds
+	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
+	$(PYTEST) tests/conformance
+
+e2e: cluster install ## kubectl and YAML against the cluster
+	$(PYTEST) tests/e2e
+
+bench: runtime ## our shim beside runc's, as ratios
+	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
+	$(PYTHON) -m tests.bench.start_latency
+
+generate: $(VENV)/.ready ## write what is derived from the models in api/
+	$(PYTHON) tools/generate.py
+
+lock: $(VENV)/.ready ## resolve the Python packages anew into locks/
+	$(PYTHON) tools/lock.py
+
+runtime: $(VENV)/.ready ## build/runtime/: the runtime with its own interpreter
+	@$(PYTHON) tools/build_runtime.py
+
+images: runtime cluster ## reaper-operator:dev and reaper-node:dev
+	@$(PYTHON) tools/build_images.py
+
+cluster: $(VENV)/.ready ## the kind cluster `reaper` (WORKERS=2 for more), its tools in .tools/bin, .tools/kubeconfig
+	@$(CLUSTER) up
+
+install: images ## the images and the chart of this checkout on the cluster
+	@$(PYTHON) tools/install.py
+
+cluster-down: $(VENV)/.ready ## remove the cluster and all that was started for it
+	@$(CLUSTER) down
+
+clean: ## remove what was built in this checkout; the cache of packages and programs stays
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.ready: locks/dev.txt pyproject.toml
+	@tools/venv.sh $(VENV)
