@@ -1,0 +1,1 @@
+"""The operator: Kopf triggers, one reconcile, one status patch."""

@@ -1,0 +1,65 @@
+"""The coroutines that take keys from the queue and reconcile them. One bad task never ends a worker."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from reaper_operator.errors import ClusterError, Conflict, NotFound, Waiting
+from reaper_operator.key import Key
+from reaper_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+Reconcile = Callable[[Key], Awaitable[None]]
+
+
+class Workers:
+    """A fixed number of workers over one queue."""
+
+    def __init__(self, queue: WorkQueue[Key], reconcile: Reconcile, available: asyncio.Event, *, count: int) -> None:
+        """`available` is set by the queue whenever there may be a key to take."""
+        self._queue = queue
+        self._reconcile = reconcile
+        self._available = available
+        self._count = count
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Work until `stop`; then finish what is in hand and return."""
+        await asyncio.gather(*(self._work() for _ in range(self._count)))
+
+    def stop(self) -> None:
+        """Take no more keys."""
+        self._stopping = True
+        self._queue.close()
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            key = self._queue.take()
+            if key is None:
+                self._available.clear()
+                await self._available.wait()
+                continue
+            try:
+                await self._handle(key)
+            finally:
+                self._queue.done(key)
+
+    async def _handle(self, key: Key) -> None:
+        try:
+            await self._reconcile(key)
+        except Waiting as outcome:
+            delay = self._queue.retry(key)
+            logger.info("%s; next look in %.1f s", outcome, delay, extra={"object": str(key)})
+        except (Conflict, NotFound) as error:
+            self._queue.retry(key)  # somebody changed or deleted it meanwhile, perhaps the user: nothing is wrong
+            logger.debug("%s", error, extra={"object": str(key)})
+        except ClusterError as error:
+            delay = self._queue.retry(key, at_least=error.retry_after or 0.0)
+            logger.warning("%s; next try in %.1f s", error, delay, extra={"object": str(key)})
+        except Exception:
+            # A fault of ours must not stop the other tasks. It is shown in full, and tried again.
+            delay = self._queue.retry(key)
+            logger.exception("reconcile failed; next try in %.1f s", delay, extra={"object": str(key)})
+        else:
+            self._queue.succeeded(key)

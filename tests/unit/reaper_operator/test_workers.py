@@ -1,0 +1,106 @@
+"""workers.py: one bad task never holds up another, and nothing ends a worker."""
+
+import asyncio
+import logging
+
+import pytest
+
+from reaper_operator.errors import Conflict, NotFound, Unavailable, Waiting
+from reaper_operator.key import Key
+from reaper_operator.workers import Reconcile, Workers
+from reaper_operator.workqueue import WorkQueue
+
+A, B, C = (Key("default", name) for name in "abc")
+
+
+def make(reconcile: Reconcile, *, count: int) -> tuple[WorkQueue[Key], Workers]:
+    available = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    queue: WorkQueue[Key] = WorkQueue(loop.call_later, available.set, base=0.001, limit=0.01)
+    return queue, Workers(queue, reconcile, available, count=count)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Waiting("Why", "so"), Conflict(409, "late"), NotFound(404, "gone"), Unavailable(503, "down"), ZeroDivisionError()],
+)
+async def test_a_failing_task_is_tried_again_and_the_others_are_handled(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[Key] = []
+    recovered = asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        tries.append(key)
+        if key == A and tries.count(A) < 3:
+            raise error
+        if key == A:
+            recovered.set()
+
+    with caplog.at_level(logging.CRITICAL):
+        queue, workers = make(reconcile, count=1)
+        running = asyncio.create_task(workers.run())
+        for key in (A, B, C):
+            queue.add(key)
+        await asyncio.wait_for(recovered.wait(), 5)
+        workers.stop()
+        await asyncio.wait_for(running, 5)
+    assert tries[:3] == [A, B, C]
+    assert tries.count(A) == 3
+
+
+async def test_a_task_that_hangs_leaves_the_other_workers_free() -> None:
+    hang, done = asyncio.Event(), asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        if key == A:
+            await hang.wait()
+        else:
+            done.set()
+
+    queue, workers = make(reconcile, count=2)
+    running = asyncio.create_task(workers.run())
+    queue.add(A)
+    queue.add(B)
+    await asyncio.wait_for(done.wait(), 5)
+    hang.set()
+    workers.stop()
+    await asyncio.wait_for(running, 5)
+
+
+async def test_stop_finishes_what_is_in_hand_and_takes_no_more() -> None:
+    entered, leave = asyncio.Event(), asyncio.Event()
+    finished: list[Key] = []
+
+    async def reconcile(key: Key) -> None:
+        entered.set()
+        await leave.wait()
+        finished.append(key)
+
+    queue, workers = make(reconcile, count=1)
+    running = asyncio.create_task(workers.run())
+    queue.add(A)
+    queue.add(B)
+    await asyncio.wait_for(entered.wait(), 5)
+    workers.stop()
+    leave.set()
+    await asyncio.wait_for(running, 5)
+    assert finished == [A]
+
+
+async def test_a_line_in_the_log_names_the_task(caplog: pytest.LogCaptureFixture) -> None:
+    seen = asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        seen.set()
+        raise Unavailable(503, "the server is starting", retry_after=1)
+
+    queue, workers = make(reconcile, count=1)
+    running = asyncio.create_task(workers.run())
+    queue.add(A)
+    await asyncio.wait_for(seen.wait(), 5)
+    workers.stop()
+    await asyncio.wait_for(running, 5)
+    (record,) = caplog.records
+    assert record.__dict__["object"] == "default/a"
+    assert record.getMessage() == "the server is starting; next try in 1.0 s"
