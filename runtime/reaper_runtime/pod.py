@@ -1,0 +1,88 @@
+"""A pod: the containers of one shim, and what they share."""
+
+import os
+
+from reaper_runtime.container import Container
+from reaper_runtime.errors import AlreadyExists, NotFound
+from reaper_runtime.host import procfs
+from reaper_runtime.host.stdio import StdioPaths
+from reaper_runtime.loop import Future
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reaper_runtime.exits import Exit, Reaper
+    from reaper_runtime.loop import Loop
+    from reaper_runtime.oci.bundle import Bundle
+    from reaper_runtime.state import PodState
+
+    OnExit = Callable[[str, str, int, Exit], None]
+
+DEATH_SECONDS = 2.0  # how long to wait for a killed process: longer only if the kernel holds it (state D)
+
+
+class Pod:
+    """Containers by id."""
+
+    def __init__(self, loop: "Loop", reaper: "Reaper", state: "PodState", on_exit: "OnExit") -> None:
+        """on_exit(container id, exec id, pid, Exit) hears of every end, in the order that containerd demands."""
+        self.loop = loop
+        self.reaper = reaper
+        self.state = state
+        self.on_exit = on_exit
+        self.containers: dict[str, Container] = {}
+
+    async def create(self, name: str, bundle: "Bundle", stdio: StdioPaths) -> Container:
+        """Create a container; raises AlreadyExists, or what keeps its process from being prepared."""
+        if name in self.containers:
+            raise AlreadyExists(f"container {name} exists already")
+        container = self.containers[name] = Container(self, name, bundle, stdio)
+        try:
+            await container.create()
+        except BaseException:
+            del self.containers[name]
+            raise
+        return container
+
+    def container(self, name: str) -> Container:
+        """The container of this id; raises NotFound."""
+        found = self.containers.get(name)
+        if found is None:
+            raise NotFound(f"there is no container {name} in this pod")
+        return found
+
+    def others_alive(self, container: Container) -> bool:
+        """Whether a process below us may belong to another container than this one."""
+        return any(other is not container and other.alive() for other in self.containers.values())
+
+    def has_strangers(self, pid: int) -> bool:
+        """Whether we have children, or grandchildren, that we did not start; when in doubt, yes."""
+        children = procfs.children(pid)
+        if children is None:
+            return True
+        return any(not self.reaper.expects(child) or procfs.children(child) != [] for child in children)
+
+    async def all_dead(self, killed: list[procfs.Stat]) -> None:
+        """Wait until these are gone, at most DEATH_SECONDS for all of them."""
+        over = Future()
+        timer = self.loop.call_later(DEATH_SECONDS, over.set)
+        for process in killed:
+            await self._dead(process, over)
+        timer.cancel()
+
+    async def _dead(self, process: procfs.Stat, over: Future) -> None:
+        try:
+            fd = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            return
+        try:
+            now = procfs.stat(process.pid)
+            if now is not None and now.start_time == process.start_time and not now.zombie:
+                either = Future()
+                over.when_done(either.set)
+                self.loop.readable(fd).when_done(either.set)
+                await either
+        finally:
+            self.loop.unwatch(fd)
+            os.close(fd)

@@ -1,0 +1,104 @@
+"""From a Launch to a listening shim: which pod, which socket, which protocol version."""
+
+import os
+import socket
+from _sha256 import sha256  # type: ignore[import-not-found]  # hashlib would load OpenSSL, two megabytes of it
+
+from reaper_runtime.errors import InvalidArgument, MalformedMessage, Unavailable
+from reaper_runtime.names import check_id
+from reaper_runtime.oci import bundle
+from reaper_runtime.wire.messages import BootstrapParams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from reaper_runtime.shim.launch import Launch
+
+GROUP = "io.containerd.runc.v2.group"
+SOCKET_DIRECTORY = "/run/containerd/s"
+MAX_SOCKET_PATH = 106  # bytes: containerd's own limit, just below that of unix(7)
+
+
+class Endpoint:
+    """The socket of a pod's shim: its path, and the listening socket unless a shim of this pod serves it already."""
+
+    __slots__ = ("listener", "path", "version")
+
+    def __init__(self, path: str, version: int, listener: socket.socket | None) -> None:
+        self.path = path
+        self.version = version
+        self.listener = listener
+
+    @property
+    def address(self) -> str:
+        """As containerd writes it down."""
+        return f"unix://{self.path}"
+
+    def answer(self) -> str:
+        """What `start` prints. JSON only for version 3: every containerd understands the plain address."""
+        if self.version < 3:
+            return self.address
+        return f'{{"version":{self.version},"address":"{self.address}","protocol":"ttrpc"}}'
+
+
+def group_of(launch: "Launch") -> str:
+    """The pod of a container: one shim serves all with the same group. Raises InvalidBundle."""
+    annotations = bundle.load(launch.bundle).annotations
+    return check_id(annotations.get(GROUP) or annotations.get(bundle.SANDBOX_ID) or launch.container, "group id")
+
+
+def bootstrap_params(launch: "Launch") -> BootstrapParams | None:
+    """What containerd 2.3 and later send; None for older ones, which send their options, or nothing.
+
+    The same test as containerd's own shims make: it must name our id and namespace (pkg/shim/compat.go).
+    """
+    try:
+        params = BootstrapParams.decode(launch.bootstrap)
+    except MalformedMessage:
+        return None
+    return params if (params.instance_id, params.namespace) == (launch.container, launch.namespace) else None
+
+
+def open_endpoint(launch: "Launch", group: str) -> Endpoint:
+    """Listen on the pod's socket, or find the shim that does. Raises InvalidArgument or Unavailable."""
+    params = bootstrap_params(launch)
+    directory = (params.socket_dir if params else "") or SOCKET_DIRECTORY
+    digest = sha256(os.path.join(launch.address, launch.namespace, group).encode()).hexdigest()
+    path = os.path.join(directory, digest)
+    version = 3 if params else 2
+    return Endpoint(path, version, None if is_served(path) else listen(path))
+
+
+def listen(path: str) -> socket.socket:
+    """A listening socket at this path, for our user only; a dead one in its place is removed."""
+    if len(path.encode()) > MAX_SOCKET_PATH:
+        raise InvalidArgument(
+            f"socket path {path} is longer than {MAX_SOCKET_PATH} bytes: shorten the socket directory"
+        )
+    os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        listener.bind(path)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"cannot listen on {path}: {error.strerror}") from error
+    finally:
+        os.umask(mask)
+    return listener
+
+
+def is_served(path: str) -> bool:
+    """Whether somebody accepts connections at this path."""
+    if len(path.encode()) > MAX_SOCKET_PATH:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,105 @@
+"""A loop for each test, closed and without a defect at its end; a pod in it; real processes, none of which is left."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reaper_runtime.exits import Exit, Reaper
+from reaper_runtime.host import libc, procfs
+from reaper_runtime.loop import Loop
+from reaper_runtime.oci import bundle
+from reaper_runtime.pod import Pod
+from reaper_runtime.process import RUNNING, STOPPED, HostProcess
+from reaper_runtime.state import PodState
+from tests.fakes.containers import NOWHERE, SLEEP
+from tests.fakes.runtime import run_in, write_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from reaper_runtime.container import Container
+
+    Make = Callable[..., Awaitable[Container]]
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture
+def defects() -> list[Exception]:
+    """What nobody awaited and the loop reported. A test that provokes one removes it."""
+    return []
+
+
+@pytest.fixture
+def loop(defects: list[Exception]) -> Iterator[Loop]:
+    made = Loop(defects.append)
+    yield made
+    made.close()
+    assert defects == []
+
+
+@pytest.fixture
+def run(loop: Loop) -> Callable[..., Any]:
+    """run(coroutine): its result, from a loop that runs as long as it takes and no longer."""
+    return lambda story, within=10.0: run_in(loop, story, within)
+
+
+@pytest.fixture
+def reaper(loop: Loop) -> Iterator[Reaper]:
+    """The one that reaps, in a process that orphans come to. What a test leaves running is killed."""
+    me = os.getpid()
+    before = {(p.pid, p.start_time) for p in procfs.descendants(me)}
+    libc.become_subreaper()
+    yield Reaper(loop)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    procfs.kill_all(lambda: [p for p in procfs.descendants(me) if (p.pid, p.start_time) not in before])
+    while _left(me, before):
+        os.waitid(os.P_ALL, 0, os.WEXITED)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _left(me: int, before: set[tuple[int, int]]) -> bool:
+    return any(p.parent == me and (p.pid, p.start_time) not in before for p in procfs.processes())
+
+
+@pytest.fixture
+def exits() -> list[tuple[str, str, int]]:
+    """Container id, exec id and exit code of each end that was published, in order."""
+    return []
+
+
+@pytest.fixture
+def pod(loop: Loop, reaper: Reaper, exits: list[tuple[str, str, int]], tmp_path: Path) -> Iterator[Pod]:
+    def on_exit(container: str, exec_id: str, _pid: int, ended: Exit) -> None:
+        exits.append((container, exec_id, ended.code))
+
+    made = Pod(loop, reaper, PodState("k8s.io", "sandbox", str(tmp_path / "state")), on_exit)
+    yield made
+    for container in made.containers.values():
+        for process in (container.init, *container.execs.values()):
+            if isinstance(process, HostProcess):
+                run_in(loop, process.discard())
+
+
+@pytest.fixture
+def make(pod: Pod, tmp_path: Path) -> Make:
+    """A container in a state, or just started."""
+
+    async def container(*args: str, name: str = "one", state: str = RUNNING, **process: Any) -> Container:
+        loaded = bundle.load(write_bundle(tmp_path / name, *(args or SLEEP), **process))
+        made = await pod.create(name, loaded, NOWHERE)
+        if state in (RUNNING, STOPPED):
+            await made.start("", lambda _pid: None)
+        if state == STOPPED:
+            made.kill("", signal.SIGKILL, everything=False)
+            await made.init.published
+        assert made.init.status == state
+        return made
+
+    return container

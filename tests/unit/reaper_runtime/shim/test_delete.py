@@ -1,0 +1,170 @@
+"""`delete`: after a shim that was killed, nothing of its pod is left, and the answer is 137."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reaper_runtime.errors import InvalidArgument
+from reaper_runtime.host import procfs
+from reaper_runtime.shim.delete import delete
+from reaper_runtime.state import PodState, Record
+from tests.fakes.runtime import eventually, is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reaper_runtime.loop import Loop
+
+    Run = Callable[..., Any]
+
+pytestmark = pytest.mark.usefixtures("reaper")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> PodState:
+    return PodState("k8s.io", "pod", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[[str], tuple[int, int]]:
+    """delete(name): the pid and exit status of its answer."""
+
+    def run(name: str) -> tuple[int, int]:
+        before = time.time()
+        answer = delete("k8s.io", name, str(tmp_path), str(tmp_path / "state"))
+        assert answer.exited_at is not None
+        assert int(before) <= answer.exited_at.seconds <= time.time()
+        return answer.pid, answer.exit_status
+
+    return run
+
+
+def _session(children: int = 0) -> int:
+    """A session leader that was recorded, with children in its session. Gives its pid."""
+    receive, send = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        for _ in range(children):
+            if os.fork() == 0:
+                break
+        os.write(send, b"x")
+        os.close(receive)
+        while True:
+            signal.pause()
+    got = 0
+    while got < children + 1:
+        got += len(os.read(receive, 100))
+    os.close(receive)
+    os.close(send)
+    return pid
+
+
+def _record(state: PodState, name: str, pid: int, older: int = 0) -> None:
+    found = procfs.stat(pid)
+    assert found is not None
+    state.write(Record(name, pid, found.start_time - older))
+
+
+def test_a_recorded_process_and_its_session_are_killed(
+    state: PodState, call: Callable[[str], tuple[int, int]], loop: Loop, run: Run
+) -> None:
+    pid = _session(children=2)
+    members = [p.pid for p in procfs.processes() if p.session == pid]
+    assert len(members) == 3
+    _record(state, "c1", pid)
+    assert call("c1") == (pid, 137)
+    run(eventually(loop, lambda: not any(is_alive(member) for member in members)))
+    assert not os.path.exists(state.path)  # noqa: PTH110
+
+
+def test_the_answer_names_the_init_process_not_an_exec(state: PodState, call: Callable[[str], tuple[int, int]]) -> None:
+    pids = {name: _session() for name in ("c1:a", "c1", "c1:b", "c1:c")}
+    for name, pid in pids.items():
+        _record(state, name, pid)
+    assert call("c1") == (pids["c1"], 137)
+
+
+def test_another_container_of_the_pod_is_left_alone(
+    state: PodState, call: Callable[[str], tuple[int, int]], loop: Loop, run: Run
+) -> None:
+    gone, kept = _session(), _session()
+    _record(state, "c1", gone)
+    _record(state, "c10", kept)
+    call("c1")
+    run(eventually(loop, lambda: not is_alive(gone)))
+    assert is_alive(kept)
+    assert [record.name for record in state.records()] == ["c10"]
+
+
+def test_for_the_sandbox_the_whole_pod_is_cleared(
+    state: PodState, call: Callable[[str], tuple[int, int]], loop: Loop, run: Run
+) -> None:
+    pids = [_session() for _ in range(3)]
+    for number, pid in enumerate(pids):
+        _record(state, f"c{number}", pid)
+    assert call("pod") == (0, 137)
+    run(eventually(loop, lambda: not any(is_alive(pid) for pid in pids)))
+    assert not os.path.exists(state.path)  # noqa: PTH110
+
+
+def test_nothing_recorded_is_fine_as_often_as_it_is_asked(call: Callable[[str], tuple[int, int]]) -> None:
+    assert [call("c1"), call("c1"), call("pod")] == [(0, 137)] * 3
+
+
+def test_a_stranger_with_a_recorded_pid_is_left_alone(state: PodState, call: Callable[[str], tuple[int, int]]) -> None:
+    stranger = _session()
+    _record(state, "c1", stranger, older=1)
+    call("c1")
+    assert is_alive(stranger)
+
+
+@pytest.mark.parametrize("content", [b"", b"12", b"x y", b"\xff"])
+def test_half_written_records_do_not_keep_the_others_from_being_cleared(
+    state: PodState, call: Callable[[str], tuple[int, int]], content: bytes, loop: Loop, run: Run
+) -> None:
+    pid = _session()
+    _record(state, "c1", pid)
+    for name in ("c0", "c2", "c3~"):
+        with open(os.path.join(state.path, name), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(content)
+    call("pod")
+    run(eventually(loop, lambda: not is_alive(pid)))
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ""])
+def test_an_id_that_is_no_file_name_is_refused(call: Callable[[str], tuple[int, int]], name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        call(name)
+
+
+def test_the_socket_of_the_dead_shim_goes(tmp_path: Path, call: Callable[[str], tuple[int, int]]) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "s"))
+    (tmp_path / "address").write_text(f"unix://{tmp_path}/s")
+    call("c1")
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_socket_of_a_living_shim_stays(tmp_path: Path, call: Callable[[str], tuple[int, int]]) -> None:
+    with socket.socket(socket.AF_UNIX) as alive:
+        alive.bind(str(tmp_path / "s"))
+        alive.listen()
+        (tmp_path / "address").write_text(f"unix://{tmp_path}/s")
+        call("c1")
+        assert (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("address", ["", "unix:///no/such/socket", "x" * 300, "\n"])
+def test_an_odd_address_file_is_no_obstacle(
+    tmp_path: Path, call: Callable[[str], tuple[int, int]], address: str
+) -> None:
+    (tmp_path / "address").write_text(address)
+    assert call("c1") == (0, 137)

@@ -1,0 +1,207 @@
+"""A container: every state with every verb, and its execs."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reaper_runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ReaperError
+from reaper_runtime.oci import bundle
+from reaper_runtime.process import CREATED, RUNNING, STOPPED
+from tests.fakes.containers import NOWHERE, SLEEP, exit_code, start_exec
+from tests.fakes.runtime import is_alive, needs_root, open_fds, shell, spec, write_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from reaper_runtime.container import Container
+    from reaper_runtime.pod import Pod
+
+    Run = Callable[..., Any]
+    Make = Callable[..., Awaitable[Container]]
+
+pytestmark = needs_root
+
+EXPECTED: dict[tuple[str, str], type[ReaperError] | None] = {
+    (CREATED, "start"): None,
+    (CREATED, "kill"): None,
+    (CREATED, "exec"): FailedPrecondition,
+    (CREATED, "pids"): None,
+    (CREATED, "delete"): None,
+    (RUNNING, "start"): FailedPrecondition,
+    (RUNNING, "kill"): None,
+    (RUNNING, "exec"): None,
+    (RUNNING, "pids"): None,
+    (RUNNING, "delete"): FailedPrecondition,
+    (STOPPED, "start"): FailedPrecondition,
+    (STOPPED, "kill"): NotFound,
+    (STOPPED, "exec"): FailedPrecondition,
+    (STOPPED, "pids"): FailedPrecondition,
+    (STOPPED, "delete"): None,
+}
+
+
+@pytest.mark.parametrize(("state", "verb"), sorted(EXPECTED))
+def test_every_verb_in_every_state(run: Run, make: Make, state: str, verb: str) -> None:
+    async def act(container: Container) -> None:
+        if verb == "start":
+            await container.start("", lambda _pid: None)
+        elif verb == "kill":
+            container.kill("", signal.SIGKILL, everything=False)
+        elif verb == "exec":
+            await container.add_exec("x", spec(*SLEEP), NOWHERE)
+        elif verb == "pids":
+            assert container.pids() == [container.init.pid]
+        else:
+            await container.delete("")
+
+    async def story() -> None:
+        container = await make(state=state)
+        refusal = EXPECTED[state, verb]
+        if refusal is None:
+            await act(container)
+        else:
+            with pytest.raises(refusal):
+                await act(container)
+            assert container.init.status == state
+
+    run(story())
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_the_exit_code_is_that_of_the_program(
+    run: Run, make: Make, exits: list[tuple[str, str, int]], code: int
+) -> None:
+    async def story() -> None:
+        container = await make("/bin/sh", "-c", f"exit {code}")
+        assert await exit_code(container) == code
+        assert (await container.delete(""))[1].code == code
+
+    run(story())
+    assert exits == [("one", "", code)]
+
+
+def test_the_start_is_heard_of_before_the_end(
+    run: Run, pod: Pod, tmp_path: Path, exits: list[tuple[str, str, int]]
+) -> None:
+    async def story() -> None:
+        loaded = bundle.load(write_bundle(tmp_path / "one", "/bin/true"))
+        container = await pod.create("one", loaded, NOWHERE)
+        heard: list[int] = []
+        await container.start("", lambda _pid: heard.append(len(exits)))
+        await container.init.published
+        assert heard == [0]
+
+    run(story())
+    assert exits == [("one", "", 0)]
+
+
+def test_a_failed_start_is_no_exit(run: Run, make: Make, exits: list[tuple[str, str, int]]) -> None:
+    async def story() -> None:
+        container = await make("/no/such/program", state=CREATED)
+        with pytest.raises(FailedPrecondition, match="/no/such/program"):
+            await container.start("", lambda _pid: pytest.fail("it was started"))
+        await container.delete("")
+
+    run(story())
+    assert exits == []
+
+
+def test_an_exec_lives_its_own_life(run: Run, make: Make, exits: list[tuple[str, str, int]]) -> None:
+    async def story() -> None:
+        container = await make()
+        await start_exec(container, "x", shell("exit 7"))
+        assert await exit_code(container, "x") == 7
+        pid, ended = await container.delete("x")
+        assert pid > 0
+        assert ended.code == 7
+        with pytest.raises(NotFound, match="no exec 'x'"):
+            container.process("x")
+        await start_exec(container, "x", shell("exit 8"))
+        assert await exit_code(container, "x") == 8
+        assert container.init.status == RUNNING
+
+    run(story())
+    assert exits == [("one", "x", 7), ("one", "x", 8)]
+
+
+def test_an_exec_id_in_use_is_refused(run: Run, make: Make) -> None:
+    async def story() -> None:
+        container = await make()
+        pid = await start_exec(container, "x")
+        with pytest.raises(AlreadyExists):
+            await start_exec(container, "x")
+        assert is_alive(pid)
+
+    run(story())
+
+
+@pytest.mark.parametrize("exec_id", ["../x", "a:b", "x~"])
+def test_an_exec_id_that_is_no_file_name_is_refused(run: Run, make: Make, exec_id: str) -> None:
+    async def story() -> None:
+        container = await make()
+        with pytest.raises(InvalidArgument):
+            await start_exec(container, exec_id)
+
+    run(story())
+
+
+def test_a_process_on_a_terminal_leaves_no_descriptor(run: Run, make: Make) -> None:
+    async def story() -> None:
+        container = await make()
+        before = open_fds()
+        await start_exec(container, "x", spec("/bin/sh", "-c", "test -t 0 && test -t 1 && test -t 2", terminal=True))
+        container.process("x").resize(100, 40)
+        assert await exit_code(container, "x") == 0
+        await container.delete("x")
+        assert open_fds() == before
+
+    run(story())
+
+
+def test_a_process_without_a_terminal_has_no_size(run: Run, make: Make) -> None:
+    async def story() -> None:
+        container = await make()
+        with pytest.raises(FailedPrecondition, match="no terminal to resize to 80x24"):
+            container.process("").resize(80, 24)
+
+    run(story())
+
+
+def test_an_exec_that_cannot_be_prepared_leaves_nothing(run: Run, make: Make, pod: Pod) -> None:
+    async def story() -> None:
+        container = await make()
+        before = open_fds()
+        with pytest.raises(FailedPrecondition, match="/no/such/place"):
+            await start_exec(container, "x", spec("/bin/true", cwd="/no/such/place"))
+        assert (container.execs, container.exec_stdio) == ({}, {})
+        assert [record.name for record in pod.state.records()] == ["one"]
+        assert open_fds() == before
+
+    run(story())
+
+
+def test_an_exec_that_was_never_started_can_be_deleted(run: Run, make: Make) -> None:
+    async def story() -> None:
+        container = await make()
+        pid = await start_exec(container, "x", start=False)
+        assert (await container.delete("x"))[1].code == 137
+        assert not is_alive(pid)
+
+    run(story())
+
+
+def test_an_exec_killed_before_its_start_cannot_be_started(run: Run, make: Make) -> None:
+    async def story() -> None:
+        container = await make()
+        await start_exec(container, "x", start=False)
+        container.kill("x", signal.SIGKILL, everything=False)
+        await container.process("x").ended
+        with pytest.raises(FailedPrecondition):
+            await container.start("x", lambda _pid: pytest.fail("it was started"))
+        assert await exit_code(container, "x") == 137
+
+    run(story())

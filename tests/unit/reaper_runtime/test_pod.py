@@ -1,0 +1,203 @@
+"""A pod: its containers beside one another, its sandbox, and that cycles of them leave nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reaper_runtime.errors import AlreadyExists, FailedPrecondition, NotFound
+from reaper_runtime.host import procfs
+from reaper_runtime.host.stdio import StdioPaths
+from reaper_runtime.oci import bundle
+from reaper_runtime.process import RUNNING
+from tests.fakes.runtime import eventually, is_alive, needs_root, open_fds, write_bundle, write_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from reaper_runtime.container import Container
+    from reaper_runtime.loop import Loop
+    from reaper_runtime.pod import Pod
+
+    Run = Callable[..., Any]
+    Start = Callable[..., Awaitable[Container]]
+
+pytestmark = needs_root
+NOWHERE = StdioPaths("", "", "")
+
+
+@pytest.fixture
+def start(pod: Pod, tmp_path: Path) -> Start:
+    async def container(name: str, script: str = "sleep 60", stdio: StdioPaths = NOWHERE) -> Container:
+        made = await pod.create(name, bundle.load(write_bundle(tmp_path / name, "/bin/sh", "-c", script)), stdio)
+        await made.start("", lambda _pid: None)
+        return made
+
+    return container
+
+
+@pytest.fixture
+def sandbox(pod: Pod, tmp_path: Path) -> Callable[[], Awaitable[Container]]:
+    async def container() -> Container:
+        made = await pod.create("sandbox", bundle.load(write_sandbox(tmp_path / "sandbox")), NOWHERE)
+        await made.start("", lambda _pid: None)
+        return made
+
+    return container
+
+
+def test_an_id_in_use_is_refused_and_the_first_lives_on(run: Run, start: Start, pod: Pod) -> None:
+    async def story() -> None:
+        first = await start("one")
+        with pytest.raises(AlreadyExists, match="container one exists already"):
+            await start("one")
+        assert pod.container("one") is first
+        assert first.init.status == RUNNING
+
+    run(story())
+
+
+def test_an_unknown_container_is_not_found(pod: Pod) -> None:
+    with pytest.raises(NotFound, match="there is no container x in this pod"):
+        pod.container("x")
+
+
+def test_a_container_that_cannot_be_prepared_leaves_nothing(run: Run, pod: Pod, tmp_path: Path) -> None:
+    async def story() -> None:
+        before = open_fds()
+        loaded = bundle.load(write_bundle(tmp_path / "one", "/bin/true", cwd="/no/such/place"))
+        with pytest.raises(FailedPrecondition, match="/no/such/place"):
+            await pod.create("one", loaded, NOWHERE)
+        assert pod.containers == {}
+        assert list(pod.state.records()) == []
+        assert open_fds() == before
+
+    run(story())
+
+
+def test_the_sandbox_lives_until_it_is_killed(
+    run: Run, sandbox: Callable[[], Awaitable[Container]], exits: list[tuple[str, str, int]], pod: Pod
+) -> None:
+    async def story() -> None:
+        container = await sandbox()
+        assert container.pids() == [os.getpid()]
+        with pytest.raises(FailedPrecondition):
+            await container.delete("")
+        container.kill("", signal.SIGKILL, everything=False)
+        pid, ended = await container.delete("")
+        assert (pid, ended.code) == (os.getpid(), 137)
+
+    run(story())
+    assert exits == [("sandbox", "", 137)]
+    assert list(pod.state.records()) == []
+
+
+def test_the_end_of_one_container_leaves_the_others_alone(
+    run: Run, sandbox: Callable[[], Awaitable[Container]], start: Start, loop: Loop
+) -> None:
+    async def story() -> None:
+        await sandbox()
+        one = await start("one", "sleep 60 & sleep 60")
+        two = await start("two", "sleep 60 & sleep 60")
+        await eventually(loop, lambda: len(one.pids()) == len(two.pids()) == 3)
+        assert not set(one.pids()) & set(two.pids())
+        gone, kept = one.pids(), two.pids()
+        one.kill("", signal.SIGKILL, everything=False)
+        await one.init.published
+        assert not any(is_alive(pid) for pid in gone)
+        assert all(is_alive(pid) for pid in kept)
+
+    run(story())
+
+
+def test_a_daemon_of_the_only_container_dies_with_it(run: Run, start: Start, loop: Loop) -> None:
+    async def story() -> None:
+        one = await start("one", "(setsid sh -c 'setsid sleep 60 & exit' &) ; sleep 60")
+        await eventually(loop, lambda: len(one.pids()) >= 3)
+        await eventually(loop, lambda: any(p.parent == os.getpid() for p in _beside(one)))
+        pids = one.pids()
+        os.kill(one.init.pid, signal.SIGTERM)
+        await one.init.published
+        assert [pid for pid in pids if is_alive(pid)] == []
+
+    run(story())
+
+
+def _beside(container: Container) -> list[procfs.Stat]:
+    """Processes of a container that are not its init."""
+    found = [procfs.stat(pid) for pid in container.pids() if pid != container.init.pid]
+    return [process for process in found if process is not None]
+
+
+def test_what_outlived_a_container_dies_at_the_latest_with_the_pod(
+    run: Run, sandbox: Callable[[], Awaitable[Container]], start: Start, loop: Loop
+) -> None:
+    async def story() -> None:
+        pause = await sandbox()
+        one = await start("one", "(setsid sleep 60 &) ; sleep 60")
+        await eventually(loop, lambda: len(one.pids()) == 3)
+        pids = one.pids()
+        one.kill("", signal.SIGKILL, everything=False)
+        await one.init.published
+        pause.kill("", signal.SIGKILL, everything=False)
+        await pause.init.published
+        assert not any(is_alive(pid) for pid in pids)
+
+    run(story())
+
+
+def test_a_process_that_does_not_die_does_not_hold_up_the_end_for_ever(
+    run: Run, pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reaper_runtime.pod.DEATH_SECONDS", 0.02)
+    me = procfs.stat(os.getpid())
+    assert me is not None
+    before = open_fds()
+    run(pod.all_dead([me, me]), within=2)
+    assert open_fds() == before
+
+
+def test_two_hundred_cycles_leave_no_descriptor_no_process_and_no_record(
+    run: Run, start: Start, pod: Pod, loop: Loop, tmp_path: Path, exits: list[tuple[str, str, int]]
+) -> None:
+    for name in ("in", "out", "err"):
+        os.mkfifo(tmp_path / name)
+    stdio = StdioPaths(*(str(tmp_path / name) for name in ("in", "out", "err")))
+
+    async def cycle() -> None:
+        one = await start("one", "exit 3", stdio)
+        assert (await one.init.published).code == 3
+        await one.delete("")
+        del pod.containers["one"]
+
+    async def story() -> tuple[int, int]:
+        await cycle()
+        before = open_fds()
+        for _ in range(200):
+            await cycle()
+        return before, open_fds()
+
+    before, after = run(story(), within=50)
+    assert before == after
+    assert list(pod.state.records()) == []
+    assert len(exits) == 201
+
+
+def test_hundred_containers_at_once_each_have_their_own_end(
+    run: Run, start: Start, loop: Loop, exits: list[tuple[str, str, int]]
+) -> None:
+    async def one(number: int) -> int:
+        container = await start(f"c{number}", f"exit {number}")
+        code: int = (await container.init.published).code
+        return code
+
+    async def story() -> list[int]:
+        outcomes = [loop.spawn(one(number)) for number in range(100)]
+        return [await outcome for outcome in outcomes]
+
+    assert run(story(), within=40) == list(range(100))
+    assert sorted(exits) == sorted((f"c{n}", "", n) for n in range(100))
