@@ -1,0 +1,1 @@
+"""The DaemonSet: puts the runtime on a node, checks it, takes it off."""
