@@ -1,0 +1,1 @@
+"""What runs on a person's machine: kubectl-reaper and reaper-validate."""
