@@ -1,0 +1,1 @@
+"""Docker: talking to a daemon, and having one of our own where there is none."""
