@@ -1,0 +1,81 @@
+"""The conformance suite runs the same tests against our shim and against containerd's own runc shim.
+
+A test that only the reference passes is a defect of ours; one that only we pass is a defect of the test, unless it is
+about what a host process has and a container has not (then it asks for `reaper` alone).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conformance.containerd import BUNDLE, busybox_rootfs
+from tests.conformance.shim import Runtime, Shim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root file system for the containers of the reference: busybox and its names."""
+    return busybox_rootfs(tmp_path_factory.mktemp("rootfs"))
+
+
+@pytest.fixture(scope="session")
+def reaper_runtime(rootfs: Path) -> Runtime:
+    """Our shim, from the bundle in build/runtime."""
+    shim = BUNDLE / "bin" / "containerd-shim-reaper-v2"
+    assert shim.exists(), f"{shim} is missing: make runtime"
+    return Runtime("reaper", shim, rootfs)
+
+
+@pytest.fixture(scope="session")
+def runc_runtime(rootfs: Path) -> Runtime:
+    """containerd's own shim, which needs runc."""
+    shim = shutil.which("containerd-shim-runc-v2")
+    assert shim is not None, "containerd-shim-runc-v2 is missing: apt-get install containerd runc"
+    return Runtime("runc", Path(shim), rootfs)
+
+
+@pytest.fixture(params=["reaper", "runc"])
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    """Each of the two in turn."""
+    found: Runtime = request.getfixturevalue(f"{request.param}_runtime")
+    return found
+
+
+@pytest.fixture
+def make_shim() -> Iterator[Callable[[Runtime], Shim]]:
+    """Makes shims and sees to their end. Socket paths are short: they have 106 bytes in all."""
+    shims: list[Shim] = []
+
+    def make(runtime: Runtime, *, bootstrap: bool = True) -> Shim:
+        shims.append(Shim(runtime, Path(tempfile.mkdtemp(prefix="shim-", dir="/tmp")), bootstrap=bootstrap))
+        return shims[-1]
+
+    yield make
+    for shim in shims:
+        shim.close()
+
+
+@pytest.fixture
+def shim(runtime: Runtime, make_shim: Callable[..., Shim]) -> Shim:
+    """A shim of each runtime. The reference is Debian's, which knows no BootstrapParams."""
+    return make_shim(runtime, bootstrap=runtime.name == "reaper")
+
+
+@pytest.fixture
+def reaper(reaper_runtime: Runtime, make_shim: Callable[..., Shim]) -> Shim:
+    """A shim of ours."""
+    return make_shim(reaper_runtime)
+
+
+@pytest.fixture(autouse=True)
+def _only_root() -> None:
+    assert os.geteuid() == 0, "the conformance suite starts containers: run it as root"

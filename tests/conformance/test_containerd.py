@@ -1,0 +1,121 @@
+"""The shim under a real containerd: the oldest that Debian has, and the newest."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conformance.containerd import BUNDLE, Containerd, newest_programs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="module", params=["debian", "newest"])
+def containerd(request: pytest.FixtureRequest) -> Iterator[Containerd]:
+    """A daemon of each version."""
+    if request.param == "debian":
+        found = shutil.which("containerd", path="/usr/bin")
+        assert found is not None, "Debian's containerd is missing: apt-get install containerd"
+        programs = Path(found).parent
+    else:
+        programs = newest_programs()
+    with Containerd(programs, BUNDLE) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A root file system that a host process does not look at."""
+    return tmp_path
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        select.select([], [], [], 0.02)
+
+
+@pytest.mark.parametrize("code", [0, 7, 255])
+def test_run_gives_output_and_exit_code(containerd: Containerd, folder: Path, code: int) -> None:
+    done = containerd.run(f"run{code}", folder, ["/bin/sh", "-c", f"echo out; echo err >&2; exit {code}"], "--rm")
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (code, "out\n", "err")
+
+
+def test_fifty_short_tasks_in_a_row(containerd: Containerd, folder: Path) -> None:
+    for number in range(50):
+        assert containerd.run(f"short{number}", folder, ["/bin/true"], "--rm").returncode == 0
+
+
+def test_a_missing_program_is_named(containerd: Containerd, folder: Path) -> None:
+    done = containerd.run("missing", folder, ["/no/such/program"], "--rm")
+    assert done.returncode != 0
+    assert 'program "/no/such/program" does not exist on node' in done.stderr
+
+
+def test_exec_kill_and_delete(containerd: Containerd, folder: Path) -> None:
+    containerd.run("long", folder, ["/bin/sleep", "300"], "-d", check=True)
+    assert (
+        containerd.ctr("task", "exec", "--exec-id", "e", "long", "/bin/sh", "-c", "exit 3", check=False).returncode == 3
+    )
+    pid = int(re.findall(r"long\s+(\d+)\s+RUNNING", containerd.ctr("task", "ls").stdout)[0])
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x00300\x00"
+    containerd.ctr("task", "kill", "-s", "SIGTERM", "long")
+    eventually(lambda: "STOPPED" in containerd.ctr("task", "ls").stdout)
+    assert not alive(pid)
+    assert f"exit code {128 + signal.SIGTERM}" in containerd.ctr("task", "rm", "long").stderr
+    containerd.ctr("container", "rm", "long")
+
+
+def test_kill_9_of_the_shim_ends_the_process_and_the_task(containerd: Containerd, folder: Path) -> None:
+    containerd.run("orphan", folder, ["/bin/sleep", "300"], "-d", check=True)
+    pid = int(re.findall(r"orphan\s+(\d+)\s+RUNNING", containerd.ctr("task", "ls").stdout)[0])
+    os.kill(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    eventually(lambda: not alive(pid))
+    eventually(lambda: "orphan" not in containerd.ctr("task", "ls").stdout)
+    containerd.ctr("container", "rm", "orphan")
+
+
+def test_a_restart_of_containerd_leaves_the_process_alone_and_its_exit_code_arrives(
+    containerd: Containerd, folder: Path
+) -> None:
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    containerd.run("kept", folder, ["/bin/sh", "-c", f"read line < {gate}; exit 23"], "-d", check=True)
+    containerd.stop()
+    gate.write_text("go\n")
+    containerd.start()
+    eventually(lambda: "STOPPED" in containerd.ctr("task", "ls").stdout)
+    assert "exit code 23" in containerd.ctr("task", "rm", "kept").stderr
+    containerd.ctr("container", "rm", "kept")
+
+
+def test_nothing_is_left_behind(containerd: Containerd) -> None:
+    assert containerd.ctr("task", "ls", "-q").stdout == ""
+    eventually(lambda: shims(containerd) == [])
+
+
+def shims(containerd: Containerd) -> list[str]:
+    """The command lines of the shims that serve this daemon."""
+    lines = (_read(path).decode().replace("\0", " ") for path in Path("/proc").glob("[0-9]*/cmdline"))
+    return [line for line in lines if line.startswith("containerd-shim") and str(containerd.folder) in line]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""

@@ -1,0 +1,132 @@
+"""kubectl, as a person uses it, with answers as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "reaper-system"
+RELEASE = "reaper"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+def program(name: str) -> str:
+    """A program of this checkout, or else of the machine."""
+    own = ROOT / ".tools" / "bin" / name
+    found = str(own) if own.exists() else shutil.which(name)
+    assert found, f"{name} is missing: run `make cluster`"
+    return found
+
+
+class Kubectl:
+    """kubectl in one namespace of the cluster under test."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        kubeconfig = os.environ.get("KUBECONFIG") or str(ROOT / ".tools" / "kubeconfig")
+        self._command = [program("kubectl"), "--kubeconfig", kubeconfig, "--namespace", namespace]
+
+    def run(self, *words: str, stdin: str = "", check: bool = True, timeout: float = 120) -> Done:
+        """Run kubectl; with `check`, a failure is an assertion that shows its output."""
+        command = [*self._command, *words]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
+        if check:
+            assert done.returncode == 0, f"$ kubectl {' '.join(words)}\n{done.stdout}{done.stderr}"
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def apply(self, *objects: Object, check: bool = True) -> Done:
+        """kubectl apply of some objects."""
+        document = {"apiVersion": "v1", "kind": "List", "items": list(objects)} if len(objects) > 1 else objects[0]
+        return self.run("apply", "-f", "-", stdin=json.dumps(document), check=check)
+
+    def find(self, kind: str, name: str) -> Object | None:
+        """An object, or None where there is none."""
+        answer = self.run("get", kind, name, "-o", "json", "--ignore-not-found").out
+        return dict(json.loads(answer)) if answer.strip() else None
+
+    def get(self, kind: str, name: str) -> Object:
+        """An object that has to be there."""
+        found = self.find(kind, name)
+        assert found is not None, f"{kind} {name} is not there"
+        return found
+
+    def list(self, kind: str, *words: str) -> list[Object]:
+        """All objects of a kind, narrowed by selectors."""
+        return list(json.loads(self.run("get", kind, "-o", "json", *words).out)["items"])
+
+    def logs(self, pod: str, *words: str) -> str:
+        """What the containers printed."""
+        return self.run("logs", pod, *words).out
+
+    def execute(self, pod: str, *command: str, container: str = "", stdin: str = "") -> Done:
+        """kubectl exec; its exit code is the answer, so failing is fine."""
+        where = ["-c", container] if container else []
+        attach = ["-i"] if stdin else []
+        return self.run("exec", *attach, pod, *where, "--", *command, stdin=stdin, check=False)
+
+    def finished(self, name: str, within: float = 60) -> Object:
+        """The task, once it is over."""
+        self.run("wait", "--for=condition=Finished", f"reapertask/{name}", f"--timeout={within:.0f}s")
+        return self.get("reapertask", name)
+
+    def in_phase(self, kind: str, name: str, phase: str, within: float = 60) -> Object:
+        """The task or Pod, once it has a phase."""
+
+        def look() -> Object | None:
+            found = self.find(kind, name)
+            return found if found and found.get("status", {}).get("phase") == phase else None
+
+        return eventually(look, within, f"{kind} {name} is {phase}")
+
+
+class Node:
+    """A shell on a node that does not depend on the runtime under test: through the installer's privileged pod."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._system = Kubectl(SYSTEM)
+
+    def sh(self, script: str, stdin: str = "", *, check: bool = True) -> str:
+        """Run a script in the node's root file system, among its processes; what it printed."""
+        words = ("-l", "app.kubernetes.io/component=node", "--field-selector", f"spec.nodeName={self.name}")
+        pods = [pod for pod in self._system.list("pods", *words) if "deletionTimestamp" not in pod["metadata"]]
+        assert pods, f"there is no installer pod on node {self.name}"
+        command = ["/bin/busybox", "chroot", "/host", "/usr/bin/env", f"PATH={_PATH}", "/bin/sh", "-c", script]
+        done = self._system.execute(pods[0]["metadata"]["name"], *command, container="installer", stdin=stdin or "\n")
+        if check:
+            assert done.code == 0, f"on {self.name}: {script}\n{done.out}{done.err}"
+        return done.out
+
+    def processes(self, marker: str) -> list[int]:
+        """Processes whose command line has a marker. It goes over stdin, so that the search does not find itself."""
+        script = """
+            read -r marker
+            for folder in /proc/[0-9]*; do
+                line=$(tr '\\0' ' ' <"$folder/cmdline" 2>/dev/null) || continue
+                case $line in *"$marker"*) echo "${folder#/proc/}" ;; esac
+            done
+        """
+        return [int(word) for word in self.sh(script, stdin=f"{marker}\n").split()]
+
+    def parent(self, pid: int) -> int:
+        """The parent of a process."""
+        return int(self.sh(f"cut -d' ' -f4 /proc/{pid}/stat"))

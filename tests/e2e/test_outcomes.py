@@ -1,0 +1,93 @@
+"""How a task ends, and what `kubectl get reapertasks` says about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from manifests import shell, task
+
+if TYPE_CHECKING:
+    from kubectl import Kubectl
+
+
+def test_success(kubectl: Kubectl) -> None:
+    kubectl.apply(shell("good", "echo to stdout; echo to stderr >&2"))
+
+    finished = kubectl.finished("good")
+
+    status = finished["status"]
+    assert (status["phase"], status["exitCode"], status["podName"]) == ("Succeeded", 0, "good")
+    assert status["observedGeneration"] == finished["metadata"]["generation"]
+    assert finished["metadata"]["creationTimestamp"] <= status["startTime"] <= status["completionTime"]
+    assert status["nodeName"] == kubectl.get("pod", "good")["spec"]["nodeName"]
+    assert sorted(kubectl.logs("good").splitlines()) == ["to stderr", "to stdout"]
+
+
+@pytest.mark.parametrize("code", [1, 42, 127, 255])
+def test_exit_code(kubectl: Kubectl, code: int) -> None:
+    kubectl.apply(shell("bad", f"exit {code}"))
+
+    status = kubectl.finished("bad")["status"]
+
+    assert (status["phase"], status["exitCode"]) == ("Failed", code)
+
+
+def test_death_by_a_signal(kubectl: Kubectl) -> None:
+    kubectl.apply(shell("shot", "kill -TERM $$$$"))
+
+    status = kubectl.finished("shot")["status"]
+
+    assert (status["phase"], status["exitCode"]) == ("Failed", 128 + 15)
+
+
+def test_a_missing_program_is_named_with_its_node(kubectl: Kubectl) -> None:
+    kubectl.apply(task("missing", "/no/such/program", "--flag"))
+
+    status = kubectl.finished("missing", within=30)["status"]
+
+    assert status["phase"] == "Failed"
+    assert "/no/such/program" in status["message"]
+    assert status["nodeName"] in status["message"]
+
+
+def test_a_file_that_is_no_program_is_named(kubectl: Kubectl) -> None:
+    kubectl.apply(task("passwd", "/etc/passwd"))
+
+    status = kubectl.finished("passwd", within=30)["status"]
+
+    assert status["phase"] == "Failed"
+    assert "/etc/passwd" in status["message"]
+    assert "permission denied" in status["message"].lower()
+
+
+def test_a_working_directory_that_is_missing_is_named(kubectl: Kubectl) -> None:
+    kubectl.apply(task("nowhere", "/bin/true", workingDir="/no/such/folder"))
+
+    status = kubectl.finished("nowhere", within=30)["status"]
+
+    assert status["phase"] == "Failed"
+    assert "/no/such/folder" in status["message"]
+
+
+def test_the_table_has_what_a_person_asks_for(kubectl: Kubectl) -> None:
+    kubectl.apply(shell("bad", "exit 42"))
+    node = kubectl.finished("bad")["status"]["nodeName"]
+
+    header, row = (line.split() for line in kubectl.run("get", "rt").out.splitlines())
+
+    assert header == ["NAME", "PHASE", "EXIT", "NODE", "AGE"]
+    assert row[:4] == ["bad", "Failed", "42", node]
+
+
+def test_a_task_runs_once(kubectl: Kubectl) -> None:
+    """Its Pod may go, its status stays and nothing runs again."""
+    kubectl.apply(shell("once", "exit 3"))
+    before = kubectl.finished("once")["status"]
+
+    kubectl.run("delete", "pod", "once")
+    kubectl.run("annotate", "reapertask", "once", "looked-at=again")
+
+    assert kubectl.list("pods") == []
+    assert kubectl.get("reapertask", "once")["status"] == before
