@@ -35,9 +35,9 @@ def main(build: str) -> "NoReturn":
     gc.disable()
     gc.collect()
     gc.freeze()  # the shims share these pages, as long as no collection writes to them
-    _say_ready()
     signal.signal(signal.SIGCHLD, _reap)
     signal.signal(signal.SIGTERM, lambda *_: _leave(path, listener))
+    _say_ready()  # last: whoever hears it may send requests and signals
     while True:
         conn, _ = listener.accept()
         if peer(conn)[1] == os.geteuid() and _fork(conn) == 0:
