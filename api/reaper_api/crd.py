@@ -14,7 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from reaper_api import vocabulary as v
-from reaper_api.rules import ApiModel
+from reaper_api.documentation import documentation
+from reaper_api.rules import rules_of
 from reaper_api.status import TaskStatus
 from reaper_api.task import ReaperTask, TaskSpec
 
@@ -34,19 +35,20 @@ class StructuralSchema(GenerateJsonSchema):
         return {"type": "string", "enum": list(schema["expected"])}
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Scalar defaults only: an absent list is an empty list already, and an absent `status` means not
-        seen yet."""
+        """Scalar defaults only: an absent list is an empty list already."""
         result = super().default_schema(schema)
         if not isinstance(result.get("default"), str | int | bool):
             result.pop("default", None)
         return result
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """Adds the model's CEL rules."""
+        """Adds what the fields say about themselves, and the model's CEL rules."""
         result = super().model_schema(schema)
-        model = schema["cls"]
-        if issubclass(model, ApiModel) and model.RULES:
-            result["x-kubernetes-validations"] = [rule.as_schema() for rule in model.RULES]
+        for name, text in documentation(schema["cls"]).items():
+            result["properties"][name]["description"] = text
+        rules = rules_of(schema["cls"])
+        if rules:
+            result["x-kubernetes-validations"] = [rule.as_schema() for rule in rules]
         return result
 
     def get_title_from_name(self, name: str) -> str:
@@ -86,7 +88,7 @@ def _root_schema() -> dict[str, Any]:
         "kind": {"type": "string", "description": f"Always {v.KIND}."},
         "metadata": {"type": "object"},
         "spec": structural(TaskSpec),
-        "status": structural(TaskStatus),
+        "status": {**structural(TaskStatus), "default": NOT_SEEN},
     }
     return {
         "type": "object",
@@ -102,11 +104,21 @@ def _column(name: str, path: str, kind: str, description: str, *, wide: bool = F
     return {**column, "priority": 1} if wide else column
 
 
+# The API server says it of every task that has no status: also while nobody is there to say anything.
+NOT_SEEN = {
+    "phase": str(v.Phase.PENDING),
+    "reason": str(v.Reason.NOT_SEEN),
+    "message": "no operator has looked at this task yet; if that stays so, see whether one runs: "
+    "kubectl get pods -A -l app.kubernetes.io/name=reaper",
+}
+
 COLUMNS = [
-    _column("Phase", ".status.phase", "string", "Pending, Running, Succeeded, Failed or Unknown"),
+    _column("Phase", ".status.phase", "string", "Pending, Running, Suspended, Succeeded, Failed or Unknown"),
     _column("Exit", ".status.exitCode", "integer", "Exit code of the process"),
     _column("Node", ".status.nodeName", "string", "Node that the process runs on"),
     _column("Pod", ".status.podName", "string", "Pod that the task runs in", wide=True),
+    _column("Attempts", ".status.attempts", "integer", "Attempts so far", wide=True),
+    _column("PID", ".status.hostProcessPID", "integer", "Process id on the node", wide=True),
     _column("Reason", ".status.reason", "string", "Why the task is in this phase", wide=True),
     _column("Age", ".metadata.creationTimestamp", "date", "Time since the task was created"),
 ]

@@ -3,10 +3,13 @@ else."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+
+from reaper_api.problems import broken_rules
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,52 @@ class ApiModel(BaseModel):
         validate_by_alias=True,
         frozen=True,
         extra="ignore",
-        use_attribute_docstrings=True,
+        defer_build=True,  # a validator is built when it is used: reaper-validate has to answer at once
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
+    MUTABLE: ClassVar[tuple[str, ...] | None] = None
+    """Names in YAML of the fields that may be changed later. None: all."""
+
+    def value_of(self, field: str) -> Any:
+        """A field by its name in YAML. KeyError if there is none."""
+        return getattr(self, names_in_yaml(type(self))[field])
+
+    def as_manifest(self) -> dict[str, Any]:
+        """As it stands in YAML, without what was not given."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
     @model_validator(mode="after")
     def _obey_rules(self) -> Self:
-        broken = [rule.message for rule in self.RULES if rule.holds is not None and not rule.holds(self)]
+        broken = [
+            (rule.field or "", rule.message) for rule in self.RULES if rule.holds is not None and not rule.holds(self)
+        ]
         if broken:
-            raise ValueError("; ".join(broken))
+            raise broken_rules(broken)
         return self
+
+
+@cache
+def names_in_yaml(model: type[BaseModel]) -> dict[str, str]:
+    """The name of each field in YAML, and the one in Python."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def rules_of(model: type[BaseModel]) -> tuple[Rule, ...]:
+    """What the API server checks of a model: its RULES, and that what cannot be changed is not."""
+    if not issubclass(model, ApiModel):
+        return ()
+    if model.MUTABLE is None:
+        return model.RULES
+    fixed = [name for name in names_in_yaml(model) if name not in model.MUTABLE]
+    return (*(_unchanged(name, model.MUTABLE) for name in fixed), *model.RULES)
+
+
+def _unchanged(field: str, mutable: tuple[str, ...]) -> Rule:
+    """A rule of the field itself would not see it come or go."""
+    return Rule(
+        cel=f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        message=f"{field} cannot be changed, only {', '.join(mutable[:-1])} and {mutable[-1]} can: delete the task and "
+        "create it anew, as kubectl replace --force does",
+        field=f".{field}",
+    )

@@ -1,0 +1,8 @@
+"""Pods, Jobs and their like as ReaperTasks and back, with an account of every field. Pure."""
+
+from reaper_api.conversion.report import Conversion, Field, Verdict
+from reaper_api.conversion.to_pod import to_pod
+from reaper_api.conversion.to_task import to_task
+from reaper_api.conversion.workload import KINDS
+
+__all__ = ["KINDS", "Conversion", "Field", "Verdict", "to_pod", "to_task"]
