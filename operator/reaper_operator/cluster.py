@@ -1,33 +1,28 @@
-"""The Kubernetes API as the operator uses it: a port, and its one implementation. Nothing else of ours
-talks to it."""
+"""Tasks, Pods and Events at the API server: a port, and its one implementation."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
-import urllib3
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import Configuration
 
-from reaper_api.vocabulary import FINAL_PHASES, GROUP, PLURAL, VERSION
-from reaper_operator.errors import (
-    AlreadyExists,
-    ClusterError,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Unavailable,
-)
-from reaper_operator.key import Key, key_of_task
-
-Body = dict[str, Any]
+from reaper_api.vocabulary import FINAL_PHASES, GROUP, LABEL_TASK, PLURAL, VERSION
+from reaper_operator import events
+from reaper_operator.errors import AlreadyExists, Conflict, Invalid, NotFound
+from reaper_operator.key import Key
+from reaper_operator.telemetry import Silent, Telemetry
+from reaper_operator.transport import Body, Fence, Transport
 
 _TASKS = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 _TASK = f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/{PLURAL}/{{name}}"
 _PODS = "/api/v1/namespaces/{namespace}/pods"
 _EVENTS = "/api/v1/namespaces/{namespace}/events"
-_PAGE = 500  # tasks in one answer of a list
+_ALL_PODS = "/api/v1/pods"
+_SCALE = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"
+_PAGE = 500  # objects in one answer of a list
+# The API server leaves out what is over, which is most of it: status.phase is a selectable field of Pods and, by our
+# CRD, of tasks, with the same words.
+_NOT_OVER = ",".join(f"status.phase!={phase}" for phase in sorted(FINAL_PHASES))
 _MERGE = "application/merge-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
 
@@ -41,8 +36,11 @@ class Cluster(Protocol):
     async def get_pod(self, namespace: str, name: str) -> Body | None:
         """A Pod."""
 
-    async def unfinished_tasks(self) -> list[Key]:
-        """The keys of all tasks in the cluster that are not over yet."""
+    def unfinished_tasks(self) -> AsyncIterator[Body]:
+        """All tasks in the cluster that are not over yet."""
+
+    def unfinished_pods(self) -> AsyncIterator[Body]:
+        """All Pods with our label whose process has not ended yet."""
 
     async def create_pod(self, manifest: Body) -> Body:
         """Create a Pod and return it. AlreadyExists if the name is taken."""
@@ -51,23 +49,44 @@ class Cluster(Protocol):
         """Take one scheduling gate off exactly this Pod. Conflict if the name belongs to another Pod by
         now."""
 
+    async def remove_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly this Pod. Conflict if the name belongs to another Pod by now."""
+
+    async def limit_pod(self, namespace: str, name: str, uid: str, seconds: int) -> None:
+        """Have kubelet end exactly this Pod when it has been active for so long. Conflict if the name belongs to
+        another Pod by now."""
+
+    async def events_about(self, namespace: str, uid: str) -> list[Body]:
+        """The Kubernetes Events about an object."""
+
     async def patch_status(self, key: Key, resource_version: str, status: Body) -> Body:
         """Merge `status` into the task's status and return the task. Conflict unless it is still at that
         version."""
 
+    async def patch_finalizers(self, key: Key, resource_version: str, finalizers: list[str]) -> Body:
+        """Replace the task's finalizers and return the task. Conflict unless it is still at that version."""
+
+    async def delete_task(self, key: Key, uid: str, resource_version: str) -> None:
+        """Delete the task. Conflict unless it is still this one, at that version."""
+
     async def create_event(self, event: Body) -> None:
-        """Create a Kubernetes Event."""
+        """Create a Kubernetes Event; if there is one of its name, count it there."""
 
 
 class ApiServer:
-    """The Cluster behind an API server, through the official client. Each call runs in a thread of the
-    default executor, is made once, and ends after `timeout` seconds."""
+    """The Cluster behind an API server. Each call runs in a thread of the default executor."""
 
-    def __init__(self, configuration: Configuration, *, timeout: float) -> None:
-        # Repeating is the queue's business: it knows how long a task has been failing.
-        configuration.retries = False
-        self._client = ApiClient(configuration)
-        self._timeout = timeout
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        timeout: float,
+        fence: Fence | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        """See Transport."""
+        self._telemetry = telemetry or Silent()
+        self._transport = Transport(configuration, timeout=timeout, fence=fence, telemetry=telemetry)
 
     async def get_task(self, key: Key) -> Body | None:
         return await self._get(_TASK, **key._asdict())
@@ -75,34 +94,89 @@ class ApiServer:
     async def get_pod(self, namespace: str, name: str) -> Body | None:
         return await self._get(_PODS + "/{name}", namespace=namespace, name=name)
 
-    async def unfinished_tasks(self) -> list[Key]:
-        # A selectable field of the CRD: the API server leaves out what is over, which is most of it.
-        over = ",".join(f"status.phase!={phase}" for phase in sorted(FINAL_PHASES))
-        keys: list[Key] = []
-        token = ""
-        while True:
-            query = {"limit": _PAGE, "fieldSelector": over, "continue": token}
-            page = await self._call("GET", _TASKS, {}, query=query)
-            keys += [key_of_task(item) for item in page["items"]]
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return keys
+    def unfinished_tasks(self) -> AsyncIterator[Body]:
+        return self._list(_TASKS, fieldSelector=_NOT_OVER)
+
+    def all_tasks(self) -> AsyncIterator[Body]:
+        return self._list(_TASKS)
+
+    def unfinished_pods(self) -> AsyncIterator[Body]:
+        return self._list(_ALL_PODS, fieldSelector=_NOT_OVER, labelSelector=LABEL_TASK)
 
     async def create_pod(self, manifest: Body) -> Body:
         namespace = manifest["metadata"]["namespace"]
         return await self._call("POST", _PODS, {"namespace": namespace}, body=manifest)
 
     async def remove_gate(self, namespace: str, name: str, uid: str, gate: str) -> None:
-        body = {"metadata": {"uid": uid}, "spec": {"schedulingGates": [{"$patch": "delete", "name": gate}]}}
+        await self._patch_pod(namespace, name, uid, {"schedulingGates": [{"$patch": "delete", "name": gate}]})
+
+    async def limit_pod(self, namespace: str, name: str, uid: str, seconds: int) -> None:
+        await self._patch_pod(namespace, name, uid, {"activeDeadlineSeconds": seconds})
+
+    async def _patch_pod(self, namespace: str, name: str, uid: str, spec: Body) -> None:
+        body = {"metadata": {"uid": uid}, "spec": spec}
         path = {"namespace": namespace, "name": name}
-        await self._call("PATCH", _PODS + "/{name}", path, body=body, content_type=_STRATEGIC)
+        try:
+            await self._call("PATCH", _PODS + "/{name}", path, body=body, content_type=_STRATEGIC)
+        except Invalid as error:  # the UID of another Pod: the API server says that this field is immutable
+            raise Conflict(error.status, error.message) from error
+
+    async def remove_pod(self, namespace: str, name: str, uid: str) -> None:
+        path = {"namespace": namespace, "name": name}
+        await self._call("DELETE", _PODS + "/{name}", path, body={"preconditions": {"uid": uid}})
 
     async def patch_status(self, key: Key, resource_version: str, status: Body) -> Body:
         body = {"metadata": {"resourceVersion": resource_version}, "status": status}
-        return await self._call("PATCH", _TASK + "/status", key._asdict(), body=body, content_type=_MERGE)
+        task = await self._call("PATCH", _TASK + "/status", key._asdict(), body=body, content_type=_MERGE)
+        self._telemetry.status_written(status, task)
+        return task
+
+    async def patch_finalizers(self, key: Key, resource_version: str, finalizers: list[str]) -> Body:
+        body = {"metadata": {"resourceVersion": resource_version, "finalizers": finalizers}}
+        return await self._call("PATCH", _TASK, key._asdict(), body=body, content_type=_MERGE)
+
+    async def delete_task(self, key: Key, uid: str, resource_version: str) -> None:
+        body = {"preconditions": {"uid": uid, "resourceVersion": resource_version}}
+        await self._call("DELETE", _TASK, key._asdict(), body=body)
+
+    async def events_about(self, namespace: str, uid: str) -> list[Body]:
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": _PAGE}
+        answer = await self._call("GET", _EVENTS, {"namespace": namespace}, query=query)
+        return list(answer["items"])
 
     async def create_event(self, event: Body) -> None:
-        await self._call("POST", _EVENTS, {"namespace": event["metadata"]["namespace"]}, body=event)
+        names = {"namespace": event["metadata"]["namespace"], "name": event["metadata"]["name"]}
+        try:
+            await self._call("POST", _EVENTS, names, body=event)
+        except AlreadyExists:
+            before = await self._call("GET", _EVENTS + "/{name}", names)
+            patch = events.counted(before, event)
+            await self._call("PATCH", _EVENTS + "/{name}", names, body=patch, content_type=_MERGE)
+
+    async def replicas(self, namespace: str, deployment: str) -> int | None:
+        """How many Pods a Deployment is to have; None if it is not there."""
+        scale = await self._get(_SCALE, namespace=namespace, name=deployment)
+        return None if scale is None else int(scale["spec"].get("replicas", 0))
+
+    async def set_replicas(self, namespace: str, deployment: str, replicas: int) -> None:
+        """Scale a Deployment."""
+        names = {"namespace": namespace, "name": deployment}
+        await self._call("PATCH", _SCALE, names, body={"spec": {"replicas": replicas}}, content_type=_MERGE)
+
+    async def pods_selected(self, namespace: str, selector: str) -> list[Body]:
+        """The Pods that a label selector finds."""
+        return [pod async for pod in self._list(_PODS.format(namespace=namespace), labelSelector=selector)]
+
+    async def _list(self, path: str, **selectors: str) -> AsyncIterator[Body]:
+        """Page by page: all tasks of a large cluster do not fit into the operator's memory at once."""
+        token = ""
+        while True:
+            page = await self._call("GET", path, {}, query={"limit": _PAGE, "continue": token, **selectors})
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
 
     async def _get(self, path: str, **names: str) -> Body | None:
         try:
@@ -110,75 +184,5 @@ class ApiServer:
         except NotFound:
             return None
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        names: Mapping[str, str],
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: Body | None = None,
-        content_type: str = "application/json",
-    ) -> Body:
-        return await asyncio.to_thread(self._call_now, method, path, names, query, body, content_type)
-
-    def _call_now(
-        self,
-        method: str,
-        path: str,
-        names: Mapping[str, str],
-        query: Mapping[str, Any] | None,
-        body: Body | None,
-        content_type: str,
-    ) -> Body:
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = content_type
-        request = self._client.param_serialize(
-            method,
-            path,
-            path_params=dict(names),
-            query_params=list((query or {}).items()),
-            header_params=headers,
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        try:
-            response = self._client.call_api(*request, _request_timeout=self._timeout)
-            data = response.read()  # type: ignore[no-untyped-call]
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(0, f"{method} {request[1]}: {error}") from error
-        if response.status >= 300:
-            raise _error(method, response.status, data, response.headers.get("Retry-After"))
-        result: Body = json.loads(data)
-        return result
-
-
-def _error(method: str, status: int, data: bytes, retry_after: str | None) -> ClusterError:
-    """The one map from HTTP answers to our errors."""
-    message = _message(data) or f"HTTP status {status}"
-    match status:
-        case 404:
-            return NotFound(status, message)
-        case 409 if method == "POST":
-            return AlreadyExists(status, message)
-        case 409:
-            return Conflict(status, message)
-        case 403:
-            return Forbidden(status, message)
-        case 400 | 413 | 422:
-            return Invalid(status, message)
-        case _ if status == 429 or status >= 500:
-            seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-            return Unavailable(status, message, retry_after=seconds)
-        case _:
-            return ClusterError(status, message)
-
-
-def _message(data: bytes) -> str:
-    """`message` of the Status object that Kubernetes answers errors with, or the text itself."""
-    try:
-        answer = json.loads(data)
-    except ValueError:
-        return data.decode(errors="replace").strip()[:200]
-    return str(answer.get("message", "")) if isinstance(answer, dict) else ""
+    async def _call(self, method: str, path: str, names: Mapping[str, str], **more: Any) -> Body:
+        return await asyncio.to_thread(self._transport.call, method, path, names, **more)

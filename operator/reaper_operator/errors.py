@@ -7,9 +7,10 @@ ClusterError      a call to the API server failed; tried again unless somebody d
 ├── AlreadyExists
 ├── Conflict      somebody else wrote first: read again, decide again
 ├── Forbidden     RBAC, admission or quota
-├── Invalid       the object can never be right
+├── Invalid       the object has wrong fields
 ├── NotFound
-└── Unavailable   timeouts, 429, 5xx, no connection
+├── NotLeader     the Lease is not ours, or not any more: the request was not sent
+└── Unavailable   timeouts, 429, 5xx, no connection, no JSON
 """
 
 
@@ -23,11 +24,15 @@ class Outcome(Exception):
 
 
 class Waiting(Outcome):
-    """It will pass by itself: try again after the queue's back-off."""
+    """It may pass by itself: try again after the queue's back-off, or after `retry_after` seconds if that is later."""
+
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
 
 
 class Stalled(Outcome):
-    """It will not pass by itself: no retry with back-off, only the periodic look of the resync."""
+    """A person has to act: no retry with back-off. The resync looks again, so nobody has to tell the operator."""
 
 
 class ClusterError(Exception):
@@ -41,24 +46,33 @@ class ClusterError(Exception):
 
 
 class AlreadyExists(ClusterError):
-    """409 on create."""
+    """409 on create: the name is taken."""
 
 
 class Conflict(ClusterError):
-    """409 on patch: the object is not the one that was read."""
+    """409: somebody else wrote first."""
 
 
 class Forbidden(ClusterError):
-    """403: RBAC, an admission plugin or a quota."""
+    """403, or 400, 413 or 422 on create without a word about a field: RBAC, admission or a quota."""
 
 
 class Invalid(ClusterError):
-    """400, 413 or 422: no retry can help."""
+    """422 with the names of wrong fields: as it is, the object will not be taken."""
 
 
 class NotFound(ClusterError):
     """404."""
 
 
+class NotLeader(ClusterError):
+    """The request was not sent: only the leader may write."""
+
+    def __init__(self, age: float | None) -> None:
+        """`age`: seconds since the last confirmed renewal; None if there was none."""
+        why = "this replica does not lead" if age is None else f"the Lease was not renewed for {age:.1f} s"
+        super().__init__(0, f"not sent: {why}")
+
+
 class Unavailable(ClusterError):
-    """No answer, 429 or 5xx."""
+    """No answer, one that is not from Kubernetes, 429 or 5xx."""

@@ -4,6 +4,33 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_subject: ContextVar[str | None] = ContextVar("subject", default=None)
+
+
+@contextmanager
+def about(subject: str) -> Iterator[None]:
+    """Whatever is logged inside, by whichever library and in whichever thread, is about this object."""
+    token = _subject.set(subject)
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
+class Subject(logging.Filter):
+    """Puts the object of a line into its record, unless it is there already."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drops a line."""
+        kopfs = getattr(record, "k8s_ref", None)  # what Kopf calls it
+        subject = f"{kopfs.get('namespace')}/{kopfs.get('name')}" if kopfs else _subject.get()
+        if subject is not None and not hasattr(record, "object"):
+            record.object = subject
+        return True
 
 
 class UtcFormatter(logging.Formatter):
@@ -28,7 +55,7 @@ class JsonFormatter(UtcFormatter):
     """One JSON object on each line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Keys: time, level, logger, object (namespace/name, where there is one), message, error."""
+        """Keys: time, level, logger, object (namespace/name, where there is one), message, error, trace."""
         line = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
             "level": record.levelname.lower(),
@@ -36,16 +63,20 @@ class JsonFormatter(UtcFormatter):
             "object": getattr(record, "object", None),
             "message": record.getMessage(),
             "error": self.formatException(record.exc_info) if record.exc_info else None,
+            "trace": getattr(record, "trace", None),
         }
         return json.dumps({name: value for name, value in line.items() if value is not None})
 
 
-def configure(level: str, style: str) -> None:
+def configure(level: str, style: str, filters: Sequence[logging.Filter] = ()) -> None:
     """Log to standard error. Kopf tells of every step it takes: only its warnings are shown, but at debug
-    level."""
+    level. `filters` may add to each record."""
     handler = logging.StreamHandler(sys.stderr)
     plain = PlainFormatter("%(asctime)s %(levelname)s %(subject)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
     handler.setFormatter(JsonFormatter() if style == "json" else plain)
+    for each in (Subject(), *filters):
+        handler.addFilter(each)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for noisy in ("kopf", "asyncio", "urllib3"):
         logging.getLogger(noisy).setLevel("DEBUG" if level == "debug" else "WARNING")

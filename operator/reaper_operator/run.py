@@ -1,114 +1,179 @@
-"""The parts put together: Kopf watches, the workers work, the resync looks again, the probes are answered."""
+"""The parts put together: every replica answers probes and metrics and stands for election; one leads."""
 
 import asyncio
 import logging
+import os
+import random
 import signal
+import socket
 import threading
 import time
-from collections.abc import Coroutine
+import uuid
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
-import kopf
-
-from reaper_api.vocabulary import MANAGER
-from reaper_operator import connection, handlers, health
+from reaper_operator import connection, endpoints
+from reaper_operator.access import Access
 from reaper_operator.cluster import ApiServer
-from reaper_operator.reconcile import Reconciler
-from reaper_operator.resync import resync_for_ever, resync_until_success
+from reaper_operator.election import Election
+from reaper_operator.health import Health, Pulse
+from reaper_operator.leading import Leading, done_before
+from reaper_operator.lease import JITTER, Terms
+from reaper_operator.leases import LeaseStore
+from reaper_operator.metrics import Metrics
 from reaper_operator.settings import Settings
-from reaper_operator.sightings import Sightings
-from reaper_operator.workers import Workers
-from reaper_operator.workqueue import WorkQueue
-
-if TYPE_CHECKING:
-    from reaper_operator.key import Key
+from reaper_operator.telemetry import Telemetry, Together
+from reaper_operator.tenure import Tenure
+from reaper_operator.tracing import Tracing
+from reaper_operator.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-FIRST_ANSWER_PAUSE = 2.0  # seconds between two questions to an API server that does not answer yet
-# Kopf would otherwise look our user up in an /etc/passwd that is not there. It is a NewType there, not exported.
-IDENTITY: Any = MANAGER
+SPARE_THREADS = 4  # for the resync and Kopf's own needs, beside one for each worker
+LINGER = 3.0  # seconds in which API servers learn that a replica which stops is no longer to be asked
+LOST = 1  # exit code of a leader that leads no more
 
 
-def now() -> datetime:
-    """The time in UTC, in whole seconds as Kubernetes keeps it."""
-    return datetime.now(UTC).replace(microsecond=0)
+class NoWebhooks(Exception):
+    """An extra is missing; the text says which."""
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Work until `stop`, which SIGTERM and SIGINT set too. Raises if a part ends by itself: a restart is the honest
-    answer to that."""
+class Holding(Protocol):
+    """The part of an election that a leader is in."""
+
+    async def hold(self) -> str:
+        """See Election."""
+
+
+End = Callable[[int], object]
+"""Ends the process at once, with this exit code."""
+
+
+class Surroundings:
+    """This process and its machine, for the election."""
+
+    def clock(self) -> float:
+        """CLOCK_BOOTTIME: unlike CLOCK_MONOTONIC it goes on while the machine sleeps. See clock_gettime(2)."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wall(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def chance(self) -> float:
+        return random.random()  # noqa: S311 - only so that replicas do not ask at the same moment
+
+
+async def run(settings: Settings, stop: asyncio.Event, *, tracing: Tracing | None = None, end: End = os._exit) -> None:
+    """Work until `stop`, which SIGTERM and SIGINT set too. Raises if a part ends by itself: the process then ends, and
+    kubelet restarts it. A leader that loses the Lease calls `end`."""
     loop = asyncio.get_running_loop()
-    spare = 4  # threads for the resync and Kopf's own needs, beside one for each worker
-    loop.set_default_executor(ThreadPoolExecutor(settings.workers + spare, thread_name_prefix="api"))
-    configuration = connection.load(settings.kubeconfig, connections=settings.workers + spare)
-    cluster = ApiServer(configuration, timeout=settings.request_timeout_seconds)
-
-    watching, available = asyncio.Event(), asyncio.Event()
-    queue: WorkQueue[Key] = WorkQueue(
-        loop.call_later, available.set, base=settings.retry_base_seconds, limit=settings.retry_limit_seconds
-    )
-    sightings = Sightings()
-    vitals = health.Vitals(time.monotonic, interval=settings.resync_seconds, slack=settings.request_timeout_seconds)
-    workers = Workers(queue, Reconciler(cluster, sightings, now), available, count=settings.workers)
-    registry = kopf.OperatorRegistry()
-    connection.register_login(registry, configuration)
-    handlers.register(registry, queue, sightings)
-
+    threads = settings.workers + SPARE_THREADS
+    loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="api"))
+    configuration = connection.load(settings.kubeconfig, connections=threads)
+    namespace = settings.lease_namespace or connection.own_namespace()
+    terms, here = settings.lease_terms, Surroundings()
+    tenure, health = Tenure(here.clock, terms), _health(settings, terms)
+    metrics = Metrics(workers=settings.workers, lease=settings.lease_name)
+    telemetry: Telemetry = metrics if tracing is None else Together(metrics, tracing)
+    limit = settings.request_timeout_seconds
+    transport = Transport(configuration, timeout=limit, telemetry=telemetry)
+    leases = LeaseStore(transport.call, namespace, settings.lease_name)
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"  # a restarted process is another candidate
+    election = Election(leases, tenure, terms, identity, here, looked=health.lease.beat)
+    cluster = ApiServer(configuration, timeout=limit, fence=tenure.seconds_for_a_write, telemetry=telemetry)
     _stop_on_signals(stop)
-    probes = await health.serve(vitals, settings.health_host, settings.health_port)
-    try:
-        first = resync_until_success(cluster, queue, vitals, pause=FIRST_ANSWER_PAUSE)
-        if await _done_before(stop, first):
-            logger.info("watching ReaperTasks of %s with %d workers", configuration.host, settings.workers)
-            again = resync_for_ever(cluster, queue, vitals, interval=settings.resync_seconds)
-            background = [asyncio.create_task(workers.run()), asyncio.create_task(again)]
-            readiness = asyncio.create_task(_once_watching(watching, stop, vitals))
-            await asyncio.sleep(0)  # so that they are born before Kopf, which at its end cancels every younger task
-            watch = asyncio.create_task(
-                kopf.operator(
-                    registry=registry,
-                    settings=handlers.settings(instance=IDENTITY, exit_timeout=settings.exit_seconds),
-                    clusterwide=True,
-                    standalone=True,
-                    identity=IDENTITY,
-                    stop_flag=stop,
-                    ready_flag=watching,
-                )
-            )
-            ended, _ = await asyncio.wait([watch, *background], return_when=asyncio.FIRST_COMPLETED)
-            vitals.stopping = True
-            stop.set()
-            workers.stop()
-            readiness.cancel()
-            background[1].cancel()
-            await asyncio.wait([watch, *background], timeout=settings.exit_seconds)
-            for part in ended:
-                part.result()  # raises what ended it
+    async with (
+        _serving(settings, health, metrics),
+        _admission(settings, configuration, transport, namespace, health, stop),
+    ):
+        if await done_before(stop, election.acquire()):
+            health.lead()
+            metrics.leads()
+            holding = hold_or_end(election, end)
+
+            async def hand_over() -> None:
+                holding.cancel()
+                await asyncio.wait([holding])
+                await election.release()
+
+            leading = Leading(settings, configuration, cluster, health, metrics, telemetry)
+            await leading.until(stop, watching=lambda: _stop_on_signals(stop), hand_over=hand_over)
+        else:
+            health.stopping = True
+            await election.release()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.stop)
         logger.info("stopped")
+
+
+def _health(settings: Settings, terms: Terms) -> Health:
+    lease = Pulse(time.monotonic, interval=terms.retry * (1 + JITTER), slack=terms.renew)
+    resync = Pulse(time.monotonic, interval=settings.resync_seconds, slack=settings.request_timeout_seconds)
+    return Health(lease, resync)
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, health: Health, metrics: Metrics) -> AsyncIterator[None]:
+    probes = await endpoints.serve(endpoints.probes(health), *settings.health_endpoint)
+    try:
+        scraped = await endpoints.serve(endpoints.metrics(metrics.registry), *settings.metrics_endpoint)
+        try:
+            yield
+        finally:
+            await scraped.cleanup()
     finally:
         await probes.cleanup()
 
 
-async def _done_before(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Whether `work` was done before `stop` was set; it is cancelled if not."""
-    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not working.done():
-        working.cancel()
-        return False
-    working.result()
-    return True
+@asynccontextmanager
+async def _admission(
+    settings: Settings,
+    configuration: Access,
+    transport: Transport,
+    namespace: str,
+    health: Health,
+    stop: asyncio.Event,
+) -> AsyncIterator[None]:
+    """Webhooks, where they are asked for; `stop` is set if they end by themselves, and what ended them is raised."""
+    if settings.webhook_address is None:
+        yield
+        return
+    try:
+        from reaper_operator.webhooks.serving import Webhooks  # with an extra of its own, and 20 MiB
+    except ImportError as error:
+        raise NoWebhooks(f"--webhook-address needs the extra reaper-k8s[operator-webhooks]: {error}") from error
+    webhooks = Webhooks(settings, configuration, transport.call, namespace, health)
+    serving = asyncio.create_task(webhooks.run())
+    serving.add_done_callback(lambda _: stop.set())
+    await asyncio.sleep(0)  # a leader's Kopf cancels what begins later
+    try:
+        yield
+        if not serving.done():
+            await asyncio.sleep(LINGER)
+    finally:
+        webhooks.stop()
+        await serving
 
 
-async def _once_watching(watching: asyncio.Event, stop: asyncio.Event, vitals: health.Vitals) -> None:
-    await watching.wait()
-    # Kopf has taken the signals by now, but its own way out waits 5 s for its task that looks at the stop flag.
-    _stop_on_signals(stop)
-    vitals.watching = True
+def hold_or_end(election: Holding, end: End) -> asyncio.Task[str]:
+    """Renew in the background. When the Lease is lost the process ends: without a word to the API server, and without
+    waiting for parts of it that may hang."""
+
+    def lost(holding: asyncio.Task[str]) -> None:
+        if not holding.cancelled():
+            why = holding.exception() or holding.result()
+            logger.error("leading no more, so this process ends: %s", why)
+            end(LOST)
+
+    holding = asyncio.create_task(election.hold())
+    holding.add_done_callback(lost)
+    return holding
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from reaper_operator import logs
 from reaper_operator.errors import ClusterError, Conflict, NotFound, Waiting
 from reaper_operator.key import Key
+from reaper_operator.telemetry import Silent, Telemetry
 from reaper_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -16,12 +18,21 @@ Reconcile = Callable[[Key], Awaitable[None]]
 class Workers:
     """A fixed number of workers over one queue."""
 
-    def __init__(self, queue: WorkQueue[Key], reconcile: Reconcile, available: asyncio.Event, *, count: int) -> None:
+    def __init__(
+        self,
+        queue: WorkQueue[Key],
+        reconcile: Reconcile,
+        available: asyncio.Event,
+        *,
+        count: int,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         """`available` is set by the queue whenever there may be a key to take."""
         self._queue = queue
         self._reconcile = reconcile
         self._available = available
         self._count = count
+        self._telemetry = telemetry or Silent()
         self._stopping = False
 
     async def run(self) -> None:
@@ -41,25 +52,31 @@ class Workers:
                 await self._available.wait()
                 continue
             try:
-                await self._handle(key)
+                with logs.about(str(key)), self._telemetry.reconcile(key) as told:
+                    told(await self._handle(key))
             finally:
                 self._queue.done(key)
 
-    async def _handle(self, key: Key) -> None:
+    async def _handle(self, key: Key) -> str:
+        """Reconcile, and see to the next look if one is needed. How it went, in controller-runtime's words."""
         try:
             await self._reconcile(key)
         except Waiting as outcome:
-            delay = self._queue.retry(key)
-            logger.info("%s; next look in %.1f s", outcome, delay, extra={"object": str(key)})
+            delay = self._queue.retry(key, at_least=outcome.retry_after or 0.0)
+            logger.info("%s; next look in %.1f s", outcome, delay)
+            return "requeue_after"
         except (Conflict, NotFound) as error:
             self._queue.retry(key)  # somebody changed or deleted it meanwhile, perhaps the user: nothing is wrong
-            logger.debug("%s", error, extra={"object": str(key)})
+            logger.debug("%s", error)
+            return "requeue"
         except ClusterError as error:
             delay = self._queue.retry(key, at_least=error.retry_after or 0.0)
-            logger.warning("%s; next try in %.1f s", error, delay, extra={"object": str(key)})
+            logger.warning("%s; next try in %.1f s", error, delay)
+            return "error"
         except Exception:
             # A fault of ours must not stop the other tasks. It is shown in full, and tried again.
             delay = self._queue.retry(key)
-            logger.exception("reconcile failed; next try in %.1f s", delay, extra={"object": str(key)})
-        else:
-            self._queue.succeeded(key)
+            logger.exception("reconcile failed; next try in %.1f s", delay)
+            return "error"
+        self._queue.succeeded(key)
+        return "success"

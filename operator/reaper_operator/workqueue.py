@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+L = TypeVar("L", contravariant=True)
 
 
 class Timer(Protocol):
@@ -23,21 +24,50 @@ CallLater = Callable[[float, Callable[[], None]], Timer]
 """Seconds and a call to make then: `loop.call_later`, or a fake clock's."""
 
 
+class Onlooker(Protocol[L]):
+    """Is told what becomes of keys, for metrics."""
+
+    def added(self, key: L) -> None:
+        """It will be taken, now or when it is done."""
+
+    def taken(self, key: L) -> None:
+        """Somebody has it in hand."""
+
+    def done(self, key: L) -> None:
+        """Nobody has it in hand any more."""
+
+    def retried(self) -> None:
+        """One has failed."""
+
+    def dropped(self) -> None:
+        """None will be taken any more."""
+
+
 class WorkQueue(Generic[K]):
     """Not thread-safe: use it from its event loop only."""
 
-    def __init__(self, call_later: CallLater, wake: Callable[[], None], *, base: float, limit: float) -> None:
+    def __init__(
+        self,
+        call_later: CallLater,
+        wake: Callable[[], None],
+        *,
+        base: float,
+        limit: float,
+        onlooker: Onlooker[K] | None = None,
+    ) -> None:
         """`wake` is called whenever a key may be taken. `base` and `limit` are seconds: the first delay
         and the longest."""
         self._call_later = call_later
         self._wake = wake
         self._base = base
         self._limit = limit
+        self._onlooker: Onlooker[K] = onlooker or _Nobody()
         self._ready: deque[K] = deque()
         self._dirty: set[K] = set()  # to be handled: in _ready, or in hand and changed since
         self._in_hand: set[K] = set()
         self._failures: dict[K, int] = {}
-        self._later: dict[K, Timer] = {}
+        self._later: dict[K, Timer] = {}  # after a failure
+        self._due: dict[K, Timer] = {}  # for something that is going to be due
 
     def __len__(self) -> int:
         """Keys that could be taken now."""
@@ -45,13 +75,25 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Handle `key` soon. Once is enough, however often this is called before it is taken."""
-        self._cancel_later(key)
+        self._cancel(key, self._later, self._due)
         if key in self._dirty:
             return
         self._dirty.add(key)
+        self._onlooker.added(key)
         if key not in self._in_hand:
             self._ready.append(key)
             self._wake()
+
+    def add_unless_waiting(self, key: K) -> None:
+        """Handle `key` soon, but leave it alone while it is in hand or in its back-off: there is no news about it."""
+        if key not in self._later and key not in self._in_hand:
+            self.add(key)
+
+    def add_later(self, key: K, delay: float) -> None:
+        """Handle `key` in `delay` seconds at the latest, whatever else becomes of it: a deadline, not a back-off. The
+        last call counts, and any `add` before ends it."""
+        self._cancel(key, self._due)
+        self._due[key] = self._call_later(delay, lambda: self.add(key))
 
     def take(self) -> K | None:
         """The next key, or None. Whoever takes it calls `done` with it."""
@@ -60,11 +102,13 @@ class WorkQueue(Generic[K]):
         key = self._ready.popleft()
         self._dirty.discard(key)
         self._in_hand.add(key)
+        self._onlooker.taken(key)
         return key
 
     def done(self, key: K) -> None:
         """`key` was handled. It is queued again if it was added meanwhile."""
         self._in_hand.discard(key)
+        self._onlooker.done(key)
         if key in self._dirty:
             self._ready.append(key)
             self._wake()
@@ -77,22 +121,37 @@ class WorkQueue(Generic[K]):
         """Add `key` again after its back-off. Returns the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self._onlooker.retried()
         # The exponent is capped before the power is taken: 2.0 ** 1100 is an OverflowError.
         delay = max(at_least, min(self._limit, self._base * 2.0 ** min(failures, 32)))
-        self._cancel_later(key)
+        self._cancel(key, self._later)
         self._later[key] = self._call_later(delay, lambda: self.add(key))
         return delay
 
     def close(self) -> None:
         """Drop what nobody has taken, and every timer: another operator will find it all in the API."""
-        for timer in self._later.values():
+        for timer in (*self._later.values(), *self._due.values()):
             timer.cancel()
         self._later.clear()
+        self._due.clear()
         self._ready.clear()
         self._dirty.clear()
+        self._onlooker.dropped()
         self._wake()
 
-    def _cancel_later(self, key: K) -> None:
-        timer = self._later.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+    @staticmethod
+    def _cancel(key: K, *timers: dict[K, Timer]) -> None:
+        for of_a_kind in timers:
+            timer = of_a_kind.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+
+
+class _Nobody:
+    """Looks on when nobody does."""
+
+    def added(self, key: object) -> None: ...
+    def taken(self, key: object) -> None: ...
+    def done(self, key: object) -> None: ...
+    def retried(self) -> None: ...
+    def dropped(self) -> None: ...
