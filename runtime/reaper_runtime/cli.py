@@ -1,85 +1,152 @@
-"""reaper-runtime: what an administrator asks on a node."""
+"""reaper-runtime: the OCI commands, and what an administrator asks on a node."""
 
+import json
 import os
 import sys
 
+from reaper_runtime import config as node_config
+from reaper_runtime.commands import arguments, lifecycle, pods, show
+from reaper_runtime.commands.home import OCI_VERSION, Home
+from reaper_runtime.commands.log import Log
 from reaper_runtime.errors import InvalidArgument, ReaperError
-from reaper_runtime.host import procfs
-from reaper_runtime.state import STATE, PodState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from argparse import Namespace
+    from collections.abc import Sequence
     from typing import NoReturn
 
-NAME = "reaper-runtime"
-USAGE = f"""{NAME} shows what Reaper runs on this node.
+    from reaper_runtime.config import Config
 
-usage: {NAME} list [-o table|json]
-       {NAME} --version | --help
-
-  list   processes that the shims started: pod, container, exec, host pid, and whether it is alive
-"""
-COLUMNS = ("NAMESPACE", "POD", "CONTAINER", "EXEC", "PID", "STATUS")
+NAME = arguments.NAME
+_WORDS = {"help": "--help", "version": "--version"}  # as verbs, too
+_EXEC_FAILED = 255  # as runc: not to be taken for the exit code of the process
+_ADVISERS = ("doctor", "list", "features", "completion")  # what works although reaper.conf is wrong
 
 
 def main(build: str) -> "NoReturn":
-    """Do what the command line says and exit: 0, 1 for a failure, 2 for a wrong command line."""
+    """Do what the command line says and exit: 0, 1 for a failure, or the exit code of the process that was run."""
+    code, text = run(sys.argv[1:], build, dict(os.environ))
+    if text:
+        sys.stdout.write(text)
     try:
-        sys.stdout.write(run(sys.argv[1:], build))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 1  # `reaper-runtime list | head`
+    os._exit(code)
+
+
+def run(words: "Sequence[str]", build: str, environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and text for standard output. Errors are written to standard error and to the log."""
+    log = Log()
+    verb = ""
+    try:
+        config, wrong = _configuration(environment)
+        options = parse(words, config)
+        verb = options.verb or ""
+        log = Log(options.log, options.log_format)
+        if wrong is not None and verb not in _ADVISERS and not options.version:
+            raise wrong
+        if options.debug:
+            log.debug(f"{NAME} {build} {' '.join(words)}")
+        return _do(options, build, environment, config, log)
+    except SystemExit as printed:  # argparse has printed a help text
+        return int(printed.code or 0), ""
     except (ReaperError, OSError) as error:
+        log.failed(str(error))
         sys.stderr.write(f"{NAME}: {error}\n")
-        sys.exit(getattr(error, "exit_code", 1))
-    sys.exit(0)
+        return _EXEC_FAILED if verb == "exec" else 1, ""
 
 
-def run(arguments: "Sequence[str]", build: str) -> str:
-    """The text for standard output. Raises ReaperError or OSError."""
-    match list(arguments):
-        case ["--help" | "-h" | "help"]:
-            return USAGE
-        case ["--version" | "-v" | "version"]:
-            return f"{NAME} {build}\n"
-        case ["list"] | ["list", "-o", "table"]:
-            return table(list(rows()))
-        case ["list", "-o", "json"]:
-            import json
-
-            return json.dumps([dict(zip(map(str.lower, COLUMNS), row, strict=True)) for row in rows()], indent=2) + "\n"
-        case ["list", "-o", other]:
-            raise InvalidArgument(f"unknown output {other!r}: it is table or json")
-        case []:
-            raise InvalidArgument(f"no command given: see {NAME} --help")
-        case [command, *_]:
-            raise InvalidArgument(f"unknown command or flag {command!r}: see {NAME} --help")
-    return ""
+def parse(words: "Sequence[str]", config: "Config") -> "Namespace":
+    """The command line; raises InvalidArgument, and SystemExit after --help."""
+    if words and words[0] in _WORDS:
+        words = (_WORDS[words[0]], *words[1:])
+    options = arguments.parser(os.path.join(config.runtime_root, "oci"), config.runtime_log).parse_args(words)
+    if not options.verb and not options.version:
+        raise InvalidArgument(f"no command given: see {NAME} --help")
+    return options
 
 
-def rows(root: str = STATE) -> "Iterator[tuple[str, str, str, str, int, str]]":
-    """One row a recorded process."""
-    for namespace in _entries(root):
-        for pod in _entries(os.path.join(root, namespace)):
-            for record in PodState(namespace, pod, root).records():
-                container, _, exec_id = record.name.partition(":")
-                now = procfs.stat(record.pid)
-                alive = now is not None and now.start_time == record.start_time and not now.zombie
-                yield namespace, pod, container, exec_id, record.pid, "running" if alive else "gone"
+def _configuration(environment: dict[str, str]) -> "tuple[Config, node_config.InvalidConfig | None]":
+    try:
+        return node_config.load(environment), None
+    except node_config.InvalidConfig as error:
+        return node_config.Config(), error
 
 
-def table(found: "list[tuple[str, str, str, str, int, str]]") -> str:
-    """Columns as kubectl prints them; ids cut to 13 characters, as crictl does."""
-    lines = [
-        COLUMNS,
-        *((ns, pod[:13], container[:13], ex or "-", str(pid), st) for ns, pod, container, ex, pid, st in found),
-    ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines
+def _do(options: "Namespace", build: str, environment: dict[str, str], config: "Config", log: Log) -> tuple[int, str]:
+    if options.version:
+        return 0, f"{NAME} {build}\nspec: {OCI_VERSION}\n"
+    if options.verb == "doctor":
+        from reaper_runtime.commands import doctor
+
+        return doctor.report(build, environment, options.output)
+    if options.verb == "overlay":
+        from reaper_runtime.commands import overlays
+
+        return 0, overlays.overlay(options, config)
+    if "id" in options:
+        return _on_container(options, Home(options.root, options.id), config, log)
+    return 0, _show(options, config)
+
+
+def _on_container(options: "Namespace", home: Home, config: "Config", log: Log) -> tuple[int, str]:
+    match options.verb:
+        case "create":
+            lifecycle.create(home, _creation(options, config, log))
+        case "run":
+            from reaper_runtime.commands.run import run as run_container
+
+            wanted = _creation(options, config, log)
+            return run_container(home, wanted, detach=options.detach, keep=options.keep), ""
+        case "exec":
+            from reaper_runtime.commands.execute import execute
+
+            return execute(home, options), ""
+        case "start":
+            lifecycle.start(home)
+        case "state":
+            return 0, json.dumps(lifecycle.state(home).document(), indent=2) + "\n"
+        case "kill":
+            from reaper_runtime.commands import signals
+
+            lifecycle.kill(home, signals.number(options.signal), everything=options.all)
+        case "delete":
+            lifecycle.delete(home, force=options.force)
+        case "ps":
+            return 0, show.processes(home, options.format, options.arguments)
+    return 0, ""
+
+
+def _creation(options: "Namespace", config: "Config", log: Log) -> lifecycle.Creation:
+    return lifecycle.Creation(
+        options.bundle,
+        config,
+        log,
+        pid_file=options.pid_file,
+        console_socket=options.console_socket,
+        preserve_fds=options.preserve_fds,
     )
 
 
-def _entries(path: str) -> list[str]:
-    try:
-        return sorted(os.listdir(path))
-    except FileNotFoundError:
-        return []
+def _show(options: "Namespace", config: "Config") -> str:
+    match options.verb:
+        case "features":
+            return json.dumps(show.features(), indent=2) + "\n"
+        case "spec":
+            show.write_spec(options.bundle)
+            return ""
+        case "completion":
+            from reaper_runtime.commands import completion
+
+            return completion.bash(arguments.parser(os.path.join(config.runtime_root, "oci"), ""))
+    if options.output == "json":
+        return json.dumps(pods.objects(list(pods.rows())), indent=2) + "\n"
+    if options.output:
+        return pods.table(list(pods.rows()))
+    found = show.states(options.root)
+    if options.format or options.quiet:
+        return show.listing(found, options.format or "table", quiet=options.quiet)
+    below = f"\n{show.listing(found, 'table', quiet=False)}" if found else ""
+    return pods.table(list(pods.rows())) + below

@@ -1,7 +1,7 @@
 """What can go wrong in the runtime. Each error knows its gRPC code and the exit code of a command.
 
-Codes are those of google.rpc.Code. containerd turns 5, 6, 9 and 14 into errors of its own that it acts on,
-so they are never used for anything else.
+Codes are those of google.rpc.Code. containerd takes 5 for "gone already" and 6 for "there already", and goes on; 14 is
+for what may succeed later. They are never used for anything else.
 """
 
 

@@ -173,9 +173,10 @@ class Loop:
             self._run_ready()
             if not self._running:
                 break
-            for fd, events in self._epoll.poll(self._until_next_timer()):
-                callback = self._callbacks.get(fd)
-                if callback is not None:  # an earlier callback of this round may have dropped it
+            polled = self._epoll.poll(self._until_next_timer())
+            for fd, events, callback in [(fd, events, self._callbacks.get(fd)) for fd, events in polled]:
+                # An earlier callback of this round may have dropped it, and the number may be another descriptor's now.
+                if callback is not None and self._callbacks.get(fd) is callback:
                     self._guarded(lambda callback=callback, events=events: callback(events))  # type: ignore[misc]
                     self._run_ready()
             self._run_timers()

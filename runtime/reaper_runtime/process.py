@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reaper_runtime.exits import Reaper
+    from reaper_runtime.host.cgroup.cgroup import Cgroup
     from reaper_runtime.host.stdio import Stdio
     from reaper_runtime.loop import Loop
-    from reaper_runtime.oci.bundle import ProcessSpec
+    from reaper_runtime.oci.process import ProcessSpec
 
 NEW, CREATED, RUNNING, STOPPED = "new", "created", "running", "stopped"
 
@@ -37,7 +38,9 @@ class Process(ABC):
     `published` gives the same Exit later: once everybody may hear of it, in the order that containerd demands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        """name: what an error calls it, as the subject of a sentence."""
+        self.name = name
         self.pid = 0
         self.start_time = 0
         self.status = NEW
@@ -45,12 +48,13 @@ class Process(ABC):
         self.settled = Future()  # Start has been answered, or never will be
         self.published = Future()
         self.start_failed = False
+        self.has_started = False
         self.has_terminal = False
 
     def move(self, status: str) -> None:
         """Go to another status; raises FailedPrecondition if there is no such move."""
         if status not in MOVES[self.status]:
-            raise FailedPrecondition(f"it is {self.status}, and cannot become {status}")
+            raise FailedPrecondition(f"{self.name} is {self.status}, and cannot become {status}")
         self.status = status
 
     @property
@@ -67,7 +71,7 @@ class Process(ABC):
         if not 1 <= number <= signal.SIGRTMAX:
             raise InvalidArgument(f"{number} is not a signal: signals are 1 to {int(signal.SIGRTMAX)}")
         if self.status == STOPPED:
-            raise NotFound("the process has finished already")
+            raise NotFound(f"{self.name} has finished already")
         self._signal(number)
 
     def close_stdin(self) -> None:
@@ -76,7 +80,7 @@ class Process(ABC):
 
     def resize(self, width: int, height: int) -> None:
         """Columns and rows of its terminal; raises FailedPrecondition if it has none."""
-        raise FailedPrecondition(f"there is no terminal to resize to {width}x{height}")
+        raise FailedPrecondition(f"{self.name} has no terminal to resize to {width}x{height}")
 
     @abstractmethod
     def _signal(self, number: int) -> None: ...
@@ -91,13 +95,14 @@ class Process(ABC):
 class SandboxProcess(Process):
     """The pod's sandbox has no process: it "runs" until it is killed, with the shim's pid."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, name: str = "the sandbox") -> None:
+        super().__init__(name)
         self.pid = os.getpid()
         self.move(CREATED)
 
     async def start(self, on_started: "Callable[[], None]") -> None:
         self.move(RUNNING)
+        self.has_started = True
         on_started()
         self.settled.set()
 
@@ -109,23 +114,33 @@ class SandboxProcess(Process):
 class HostProcess(Process):
     """A real process, child of this one."""
 
-    def __init__(self, loop: "Loop", spec: "ProcessSpec", streams: "Stdio") -> None:
-        super().__init__()
+    def __init__(self, loop: "Loop", spec: "ProcessSpec", streams: "Stdio", name: str = "the process") -> None:
+        super().__init__(name)
         self.spec = spec
         self.streams = streams
         self.has_terminal = spec.terminal
         self._loop = loop
         self._child: host.Child | None = None
 
-    async def create(self, reaper: "Reaper") -> None:
-        """Fork it and let it prepare itself; raises FailedPrecondition with its reason if it cannot."""
+    async def create(
+        self, reaper: "Reaper", rootfs: "host.Rootfs | None" = None, cgroup: "Cgroup | None" = None
+    ) -> None:
+        """Fork it into this file system and cgroup, and let it prepare itself; raises FailedPrecondition if not."""
         streams = self.streams
-        self._child = host.fork(self.spec, streams.stdin, streams.stdout, streams.stderr)
+        self._child = host.fork(
+            self.spec, (streams.stdin, streams.stdout, streams.stderr, *streams.extra), rootfs, cgroup
+        )
         self.pid, self.start_time = self._child.pid, self._child.start_time
         streams.close_child_ends()
         exited = reaper.expect(self.pid)
         exited.when_done(lambda: self._exited(exited.result()))
-        await self._child.prepared(self._loop)
+        try:
+            await self._child.prepared(self._loop)
+        except host.DiedWithoutWord:
+            code = (await exited).code
+            raise FailedPrecondition(f"{self.name} died while it was prepared, with exit code {code}") from None
+        if self.status == STOPPED:
+            raise FailedPrecondition(f"{self.name} was killed while it was prepared")
         self.move(CREATED)
 
     async def discard(self) -> None:
@@ -140,7 +155,7 @@ class HostProcess(Process):
     async def start(self, on_started: "Callable[[], None]") -> None:
         """Let it execute its program; raises FailedPrecondition with the program, the node and the reason."""
         if self.status != CREATED or self._child is None:
-            raise FailedPrecondition(f"it is {self.status}, and cannot be started")
+            raise FailedPrecondition(f"{self.name} is {self.status}, and cannot be started")
         self.status = RUNNING  # from here on it may run, and end, at any moment
         try:
             await self._child.open_gate(self._loop)
@@ -149,6 +164,7 @@ class HostProcess(Process):
             await self.ended
             raise
         else:
+            self.has_started = True
             on_started()
         finally:
             self.settled.set()

@@ -12,7 +12,9 @@ import sys
 
 from reaper_runtime.errors import ReaperError
 from reaper_runtime.host import libc
+from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.shim import bootstrap, launch, serve
+from reaper_runtime.shim.sweep import Sweeper
 from reaper_runtime.wire.server import peer
 
 TYPE_CHECKING = False
@@ -23,7 +25,7 @@ RECEIVE_SECONDS = 5  # for a request to arrive: it comes from `start`, which has
 
 
 def main(build: str) -> "NoReturn":
-    """Serve until SIGTERM, or until the socket is somebody else's. Tells descriptor 1 once it is ready."""
+    """Serve until SIGTERM. Tells descriptor 1 once it is ready."""
     os.setsid()
     os.umask(0o022)
     os.chdir("/")
@@ -32,10 +34,13 @@ def main(build: str) -> "NoReturn":
     listener = bootstrap.listen(path)
     _end_predecessors(path)
     libc.set_command_line(f"reaper-zygote {build}")
+    hierarchies.refresh()
     gc.disable()
     gc.collect()
     gc.freeze()  # the shims share these pages, as long as no collection writes to them
-    signal.signal(signal.SIGCHLD, _reap)
+    sweeper = Sweeper(os.path.join(launch.RUN_DIRECTORY, "state"))
+    sweeper.ask()  # what was left when nobody was here
+    signal.signal(signal.SIGCHLD, lambda *_: _reap(sweeper))
     signal.signal(signal.SIGTERM, lambda *_: _leave(path, listener))
     _say_ready()  # last: whoever hears it may send requests and signals
     while True:
@@ -51,17 +56,17 @@ def _fork(conn: socket.socket) -> int:
     try:
         return os.fork()
     except OSError as error:
-        _reply(conn, b"-", f"node {os.uname().nodename} cannot start a shim: {error.strerror}")
+        _reply(conn, b"-", f"node {os.uname().nodename} cannot start a shim: {error.strerror}".encode())
         return -1
 
 
 def _read_and_become_shim(conn: socket.socket) -> "NoReturn":
-    for number in (signal.SIGCHLD, signal.SIGTERM):
+    for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     try:
         request = launch.Launch.decode(_receive(conn))
     except (ReaperError, OSError, UnicodeDecodeError) as error:
-        _reply(conn, b"-", str(error))
+        _reply(conn, b"-", str(error).encode(errors="replace"))
         os._exit(1)
     become_shim(request, conn)
 
@@ -71,7 +76,7 @@ def become_shim(request: launch.Launch, conn: socket.socket) -> "NoReturn":
     try:
         serve.run(request, lambda answer: _reply(conn, b"+", answer))
     except (ReaperError, OSError) as error:
-        _reply(conn, b"-", str(error))
+        _reply(conn, b"-", str(error).encode(errors="replace"))
     finally:
         os._exit(1)
 
@@ -87,20 +92,21 @@ def _receive(conn: socket.socket) -> bytes:
     return launch.split(data)[0]
 
 
-def _reply(conn: socket.socket, kind: bytes, text: str) -> None:
+def _reply(conn: socket.socket, kind: bytes, answer: bytes) -> None:
     try:
-        conn.sendall(kind + text.encode())
+        conn.sendall(kind + answer)
     except OSError:
         return  # `start` was killed: containerd will call `delete`
     finally:
         conn.close()
 
 
-def _reap(_number: int, _frame: object) -> None:
-    """Shims that have ended; one SIGCHLD can stand for several."""
+def _reap(sweeper: Sweeper) -> None:
+    """Shims that have ended; one SIGCHLD can stand for several. Those that were killed may have left something."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[1]:
+                sweeper.ask()
     except ChildProcessError:
         return
 

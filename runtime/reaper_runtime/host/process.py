@@ -5,28 +5,45 @@ writes "go"; an end of file after that means that the program runs.
 """
 
 import errno
+import fcntl
+import gc
 import os
-import resource
 import signal
 import socket
 
-from reaper_runtime.errors import FailedPrecondition, InvalidArgument, Unavailable
-from reaper_runtime.host import libc, procfs
+from reaper_runtime.errors import FailedPrecondition, Unavailable
+from reaper_runtime.host import attributes, libc, passwd, procfs
+from reaper_runtime.host.cgroup.directory import join
+from reaper_runtime.host.cgroup.hierarchies import UNIFIED
+from reaper_runtime.host.clone import fork_into
 from reaper_runtime.host.terminal import take_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Sequence
+    from typing import NoReturn, Protocol
 
+    from reaper_runtime.host.cgroup.cgroup import Cgroup
     from reaper_runtime.loop import Loop
-    from reaper_runtime.oci.bundle import ProcessSpec
+    from reaper_runtime.oci.process import ProcessSpec
+
+    class Rootfs(Protocol):
+        """The file system that the child enters, and the descriptors it needs for that."""
+
+        @property
+        def fds(self) -> tuple[int, ...]: ...
+
+        def enter(self, fds: tuple[int, ...]) -> None: ...
+
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # exit codes of a shell in the same situation
 
-_NO_LIMIT = (1 << 64) - 1
 _READY, _GO = b"ready", b"go"
-_FIRST_FREE_FD = 4  # 0 to 2 are stdio, 3 is the gate
+
+
+class DiedWithoutWord(FailedPrecondition):
+    """A process ended while it prepared itself, and did not say why: its exit code is all there is."""
 
 
 class Child:
@@ -41,11 +58,13 @@ class Child:
         self.start_time = seen.start_time if seen is not None else 0
 
     async def prepared(self, loop: "Loop") -> None:
-        """Wait until it stands at the gate; raises FailedPrecondition with its reason if it could not."""
+        """Wait until it stands at the gate; raises FailedPrecondition with its reason, or DiedWithoutWord."""
         message = await self._receive(loop)
         if message != _READY:
             self.close()
-            raise FailedPrecondition(message.decode(errors="replace") or "the process died while it was prepared")
+            if not message:
+                raise DiedWithoutWord("the process died while it was prepared")
+            raise FailedPrecondition(message.decode(errors="replace"))
 
     async def open_gate(self, loop: "Loop") -> None:
         """Let it execute its program; raises FailedPrecondition with the reason if that fails."""
@@ -64,41 +83,48 @@ class Child:
         self._gate.close()
 
     async def _receive(self, loop: "Loop") -> bytes:
-        while True:
-            await loop.readable(self._gate.fileno())
-            try:
-                return self._gate.recv(4096, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                continue  # another descriptor of this number was ready in the same round
-            except ConnectionResetError:
-                return b""
+        await loop.readable(self._gate.fileno())
+        try:
+            return self._gate.recv(4096)
+        except ConnectionResetError:
+            return b""
 
 
-def fork(spec: "ProcessSpec", stdin: int, stdout: int, stderr: int) -> Child:
-    """Fork a process that prepares itself to execute spec, with these descriptors as 0, 1 and 2."""
+def fork(
+    spec: "ProcessSpec", descriptors: tuple[int, ...], rootfs: "Rootfs | None" = None, cgroup: "Cgroup | None" = None
+) -> Child:
+    """Fork a process that prepares itself to execute spec, with these descriptors from 0 on, in this file system."""
     ends: tuple[socket.socket, ...] = ()
     try:
         ours, theirs = ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
+        pid, files = _fork_into(cgroup)
     except OSError as error:
         for end in ends:
             end.close()
         raise Unavailable(f"node {_node()} cannot start another process: {error.strerror}") from error
     if pid == 0:
-        _be_child(spec, theirs, (stdin, stdout, stderr))
+        _be_child(spec, theirs, descriptors, rootfs, files)
     theirs.close()
     return Child(pid, ours)
 
 
-def _be_child(spec: "ProcessSpec", gate: socket.socket, stdio: tuple[int, int, int]) -> "NoReturn":
+def _be_child(
+    spec: "ProcessSpec",
+    gate: socket.socket,
+    descriptors: tuple[int, ...],
+    rootfs: "Rootfs | None",
+    cgroup_files: "Sequence[str]",
+) -> "NoReturn":
     """Never returns into the parent's code: it ends in the program, or in _exit after a word through the gate."""
     code = NOT_EXECUTABLE
+    gc.disable()  # what is garbage of the parent's would close descriptors whose numbers mean something else here
     try:
         try:
             signal.set_wakeup_fd(-1)  # before its descriptor is closed, and another gets its number
-            _arrange_descriptors(gate, stdio)
-            gate = socket.socket(fileno=3)
-            _prepare(spec)
+            others = _arrange_descriptors(gate, descriptors, () if rootfs is None else rootfs.fds)
+            gate = socket.socket(fileno=len(descriptors))
+            _join(cgroup_files)
+            _prepare(spec, rootfs, others)
             gate.send(_READY)
             if gate.recv(16) == _GO:
                 _execute(spec)
@@ -109,62 +135,56 @@ def _be_child(spec: "ProcessSpec", gate: socket.socket, stdio: tuple[int, int, i
         os._exit(code)
 
 
-def _arrange_descriptors(gate: socket.socket, stdio: tuple[int, int, int]) -> None:
-    """0 to 2: stdio, 3: the gate, and nothing else: a copy of the shim's sockets would keep them open."""
-    lifted = [os.dup(fd) for fd in (*stdio, gate.fileno())]  # above whatever is overwritten next
-    high = [fd if fd >= _FIRST_FREE_FD else _dup_above(fd) for fd in lifted]
-    for target, fd in enumerate(high):
-        os.dup2(fd, target, inheritable=target != 3)
+def _arrange_descriptors(gate: socket.socket, kept: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
+    """From 0 on what is kept, then the gate, then the others, and nothing else: copies would keep the shim's open.
+
+    Gives the numbers of the others, which close on exec as the gate does.
+    """
+    wanted = (*kept, gate.fileno(), *others)
+    lifted = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, len(wanted)) for fd in wanted]  # above what is overwritten next
+    for target, fd in enumerate(lifted):
+        os.dup2(fd, target, inheritable=target < len(kept))
     gate.detach()
-    os.closerange(_FIRST_FREE_FD, 1 << 20)
+    os.closerange(len(wanted), 1 << 20)
+    return tuple(range(len(kept) + 1, len(wanted)))
 
 
-def _dup_above(fd: int) -> int:
-    import fcntl
+def _fork_into(cgroup: "Cgroup | None") -> "tuple[int, Sequence[str]]":
+    """As os.fork, in the cgroup as far as the kernel can; and the cgroup.procs files that the child has to write to."""
+    if cgroup is None:
+        return os.fork(), ()
+    second = cgroup.paths.get(UNIFIED)
+    pid = fork_into(second) if second else None
+    if pid is None:
+        return os.fork(), cgroup.join_files(cgroup.directories)
+    return pid, cgroup.join_files(place for place in cgroup.directories if place != second)
 
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_FD)
+
+def _join(cgroup_files: "Sequence[str]") -> None:
+    """First of all: whatever it starts, and uses, from here on is the container's."""
+    try:
+        join(cgroup_files)
+    except OSError as error:
+        raise FailedPrecondition(f"cannot join cgroup {error.filename} on node {_node()}: {error.strerror}") from error
 
 
-def _prepare(spec: "ProcessSpec") -> None:
+def _prepare(spec: "ProcessSpec", rootfs: "Rootfs | None", fds: tuple[int, ...]) -> None:
     os.setsid()
     if spec.terminal:
         take_terminal()
     for number in signal.valid_signals():
         if signal.getsignal(number) not in (signal.SIG_DFL, None):
             signal.signal(number, signal.SIG_DFL)  # an ignored signal would stay ignored over exec
-    libc.reset_library_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    _set_limits(spec)
+    if rootfs is not None:
+        rootfs.enter(fds)
+    attributes.set_before_user(spec)  # after the mounts: a limit on open files would be in their way
     entered = _change_directory(spec, last_try=spec.user.uid == os.geteuid())
     _become_user(spec)
     if not entered:
         _change_directory(spec, last_try=True)
-    if spec.no_new_privileges:
-        libc.set_no_new_privileges()
-
-
-def _set_limits(spec: "ProcessSpec") -> None:
-    if spec.oom_score_adj is not None:
-        try:
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write(str(spec.oom_score_adj))
-        except OSError as error:
-            raise FailedPrecondition(
-                f"oom_score_adj {spec.oom_score_adj} cannot be set on node {_node()}: {error.strerror}"
-            ) from error
-    for name, soft, hard in spec.rlimits:
-        number = getattr(resource, name, None)
-        if not name.startswith("RLIMIT_") or number is None:
-            raise InvalidArgument(f"rlimit {name} is unknown on node {_node()}")
-        try:
-            resource.setrlimit(number, (_limit(soft), _limit(hard)))
-        except (OSError, ValueError) as error:
-            raise FailedPrecondition(f"{name} cannot be set to {soft}/{hard} on node {_node()}: {error}") from error
-
-
-def _limit(value: int) -> int:
-    """The largest number of config.json means no limit, as for setrlimit(2); Python calls it -1."""
-    return resource.RLIM_INFINITY if value >= _NO_LIMIT else value
+    attributes.set_after_user(spec)
+    libc.reset_library_signals()  # last: by one of them the C library tells threads of a change of user (nptl(7))
 
 
 def _change_directory(spec: "ProcessSpec", *, last_try: bool) -> bool:
@@ -197,8 +217,9 @@ def _execute(spec: "ProcessSpec") -> "NoReturn":
     """Execute the program; raises OSError with a sentence that names program, node and reason."""
     program = spec.args[0]
     path = program if "/" in program else _find(program, spec.env.get("PATH", DEFAULT_PATH))
+    env = spec.env if "HOME" in spec.env else {**spec.env, "HOME": passwd.home_of(spec.user.uid)}
     try:
-        os.execve(path, spec.args, spec.env)
+        os.execve(path, spec.args, env)
     except OSError as error:
         raise type(error)(_explain(path, error, spec)) from error
 

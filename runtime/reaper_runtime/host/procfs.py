@@ -1,25 +1,32 @@
 """What /proc tells about processes (proc(5)): sessions, parents, start times; and killing by them."""
 
 import _signal  # type: ignore[import-not-found]  # `signal` would double the start-up time of `delete`: it imports enum
+import errno
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PARENT, _SESSION, _START_TIME = 1, 3, 19  # after the command name: fields 4, 6 and 22 of /proc/PID/stat
+# Positions after the command name: fields 4, 5, 6, 20 and 22 of /proc/PID/stat
+_PARENT, _GROUP, _SESSION, _THREADS, _START_TIME = 1, 2, 3, 17, 19
+_REAPED = (errno.ESRCH, errno.EINVAL, errno.ENOENT)  # EINVAL and ENOENT, depending on the kernel, while it is reaped
 
 
 class Stat:
-    """A process as seen once: ids, and the start time in clock ticks since boot that makes a pid unique."""
+    """A process as seen once: ids, and the start time in clock ticks since boot that makes a pid unique.
 
-    __slots__ = ("parent", "pid", "session", "start_time", "zombie")
+    One whose first thread has ended looks like a zombie, and is none while other threads run: it still counts them.
+    """
+
+    __slots__ = ("group", "parent", "pid", "session", "start_time", "zombie")
 
     def __init__(self, pid: int, text: bytes) -> None:
         fields = text.rpartition(b")")[2].split()
         self.pid = pid
-        self.zombie = fields[0] in (b"Z", b"X")
+        self.zombie = fields[0] in (b"Z", b"X") and int(fields[_THREADS]) <= 1
         self.parent = int(fields[_PARENT])
+        self.group = int(fields[_GROUP])
         self.session = int(fields[_SESSION])
         self.start_time = int(fields[_START_TIME])
 
@@ -31,6 +38,33 @@ def stat(pid: int) -> Stat | None:
             return Stat(pid, file.read())
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def myself() -> Stat:
+    """This process. Raises OSError without a /proc."""
+    with open("/proc/self/stat", "rb") as file:
+        return Stat(os.getpid(), file.read())
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """Whether the process of this pid is the one that started then, and no zombie."""
+    now = stat(pid)
+    return now is not None and now.start_time == start_time and not now.zombie
+
+
+def open_pidfd(seen: Stat) -> int | None:
+    """A descriptor of exactly this process (pidfd_open(2)), readable once it has ended; None when it is gone."""
+    try:
+        fd = os.pidfd_open(seen.pid)
+    except OSError as error:
+        if error.errno in _REAPED:
+            return None
+        raise
+    now = stat(seen.pid)  # after the open: whose pid it is now, that is whom the descriptor means
+    if now is not None and now.start_time == seen.start_time:
+        return fd
+    os.close(fd)
+    return None
 
 
 def processes() -> "Iterator[Stat]":
@@ -55,8 +89,11 @@ def session_members(leader: int, start_time: int) -> list[Stat]:
 
 def descendants(ancestor: int) -> list[Stat]:
     """The living processes below a process, children before grandchildren."""
+    seen = {process.pid: process for process in processes()}
     children: dict[int, list[Stat]] = {}
-    for process in processes():
+    for process in seen.values():
+        if process.parent not in seen:  # it has ended since, and its children have another one
+            process = stat(process.pid) or process
         children.setdefault(process.parent, []).append(process)
     found: list[Stat] = []
     level = [ancestor]
@@ -68,15 +105,12 @@ def descendants(ancestor: int) -> list[Stat]:
 
 
 def send_signal(target: Stat, number: int) -> None:
-    """Signal exactly this process: by a pidfd, after its start time has been compared. Gone is fine."""
-    try:
-        fd = os.pidfd_open(target.pid)
-    except ProcessLookupError:
+    """Signal exactly this process. Gone is fine."""
+    fd = open_pidfd(target)
+    if fd is None:
         return
     try:
-        now = stat(target.pid)
-        if now is not None and now.start_time == target.start_time:
-            _signal.pidfd_send_signal(fd, number)
+        _signal.pidfd_send_signal(fd, number)
     except ProcessLookupError:
         pass
     finally:
@@ -100,12 +134,15 @@ def kill_all(find: "Callable[[], list[Stat]]", rounds: int = 50) -> list[Stat]:
 
 
 def children(pid: int) -> list[int] | None:
-    """The pids of a single-threaded process's children, zombies included; None where the kernel does not tell.
+    """The pids of a process's children, zombies included; None where the kernel does not tell, or a thread just ended.
 
-    /proc/PID/task/TID/children needs CONFIG_PROC_CHILDREN. Much cheaper than reading all of /proc.
+    /proc/PID/task/TID/children is of one thread, and needs CONFIG_PROC_CHILDREN. Much cheaper than all of /proc.
     """
+    found: list[int] = []
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(child) for child in file.read().split()]
-    except FileNotFoundError:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    return found

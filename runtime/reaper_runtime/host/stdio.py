@@ -4,7 +4,9 @@ A process never gets containerd's FIFO itself: a grandchild that keeps it open w
 restart of containerd would kill the writer with SIGPIPE.
 """
 
+import errno
 import os
+import signal
 import stat
 from typing import NamedTuple
 
@@ -15,6 +17,9 @@ from reaper_runtime.loop import Future
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reaper_runtime.loop import Loop
+
+
+READER_SECONDS = 1.0  # for who is to read an output to open it
 
 
 class StdioPaths(NamedTuple):
@@ -34,6 +39,7 @@ class Stdio:
     stdin: int
     stdout: int
     stderr: int
+    extra: tuple[int, ...] = ()  # what the process gets as 3 and above
 
     def __init__(self, loop: "Loop") -> None:
         self._loop = loop
@@ -97,9 +103,13 @@ class Stdio:
 class Streams(Stdio):
     """Three separate streams: a pipe each."""
 
-    def __init__(self, loop: "Loop", paths: StdioPaths, discard: frozenset[str] = frozenset()) -> None:
-        """An empty path, or a stream named in discard, means /dev/null."""
+    def __init__(self, loop: "Loop", paths: StdioPaths, owner: int, discard: frozenset[str] = frozenset()) -> None:
+        """owner: the user who may open the streams again by their names, as /dev/stdout.
+
+        An empty path, or a stream named in discard, means /dev/null.
+        """
         super().__init__(loop)
+        self._owner = owner
         self._files: dict[str, int] = {}
         try:
             self.stdin = self._input(paths.stdin)
@@ -114,15 +124,9 @@ class Streams(Stdio):
     def _input(self, path: str) -> int:
         if not path:
             return self._null(os.O_RDONLY)
-        reader, self._stdin_writer = open_input(path)
-        try:
-            child, ours = _pipe(path)
-        except BaseException:
-            os.close(reader)
-            raise
-        os.set_blocking(ours, False)
-        self._child_ends.append(child)
-        self._inputs.append(Relay(self._loop, reader, ours))
+        source, self._stdin_writer = open_input(path)
+        child, ours = self._pipe(path, source, child_reads=True)
+        self._inputs.append(Relay(self._loop, source, ours))
         return child
 
     def _output(self, path: str) -> int:
@@ -132,15 +136,28 @@ class Streams(Stdio):
             target = os.dup(self._files[path])
         else:
             target = self._files[path] = open_output(path, self._kept_readers)
-        try:
-            ours, child = _pipe(path)
-        except BaseException:
-            os.close(target)
-            raise
-        os.set_blocking(ours, False)
-        self._child_ends.append(child)
+        child, ours = self._pipe(path, target, child_reads=False)
         self._outputs.append(Relay(self._loop, ours, target))
         return child
+
+    def _pipe(self, path: str, outside: int, *, child_reads: bool) -> tuple[int, int]:
+        """The process's end of a pipe between it and the descriptor outside, and ours, which is non-blocking.
+
+        The pipe belongs to the process's user, as runc has it (fixStdioPermissions). Raises Unavailable, and closes
+        the descriptor outside then.
+        """
+        ends: tuple[int, ...] = ()
+        try:
+            reader, writer = ends = os.pipe2(os.O_CLOEXEC)
+            os.fchown(reader, self._owner, -1)  # the two ends are one file
+        except OSError as error:
+            for fd in (outside, *ends):
+                os.close(fd)
+            raise Unavailable(f"there is no pipe for the stream {path}: {error.strerror}") from error
+        child, ours = (reader, writer) if child_reads else (writer, reader)
+        self._child_ends.append(child)
+        os.set_blocking(ours, False)
+        return child, ours
 
     def _null(self, flags: int) -> int:
         fd = _open(os.devnull, flags)
@@ -172,15 +189,51 @@ def open_output(path: str, kept_readers: list[int]) -> int:
         raise InvalidArgument(f"output to {path} is not supported: use a FIFO or a file:// address")
     path = path.removeprefix("file://") or os.devnull
     if _is_fifo(path):
-        # A read end of our own: without one, a writer is killed as soon as containerd restarts.
-        kept_readers.append(_open(path, os.O_RDONLY | os.O_NONBLOCK))
-        return _open(path, os.O_WRONLY | os.O_NONBLOCK)
+        writer = _open_to_a_reader(path)
+        try:
+            # A read end of our own: without one, a writer is killed as soon as containerd restarts.
+            kept_readers.append(_open(path, os.O_RDONLY | os.O_NONBLOCK))
+        except BaseException:
+            os.close(writer)
+            raise
+        os.set_blocking(writer, False)
+        return writer
     target = _open(path, os.O_WRONLY | os.O_CREAT)
     try:
         os.lseek(target, 0, os.SEEK_END)  # splice refuses O_APPEND
     except OSError:
         pass  # a device
     return target
+
+
+def _open_to_a_reader(path: str) -> int:
+    """The write end of a FIFO, once somebody has the other end, or after READER_SECONDS without.
+
+    containerd opens its end beside our Create, and gives that up when the process has ended (containerd/fifo closes
+    what was not opened yet): a quick process on a slow machine would be over before, and its output lost.
+    """
+    try:
+        return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise _cannot_be_opened(path, error) from error
+    handler = signal.signal(signal.SIGALRM, _give_up)
+    timer = signal.setitimer(signal.ITIMER_REAL, READER_SECONDS)
+    try:
+        return _open(path, os.O_WRONLY)  # fifo(7): waits for a reader
+    except _GivenUp:
+        return _open(path, os.O_RDWR)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+class _GivenUp(Exception):
+    """Nobody reads the FIFO."""
+
+
+def _give_up(_number: int, _frame: object) -> None:
+    raise _GivenUp
 
 
 def _is_fifo(path: str) -> bool:
@@ -190,15 +243,12 @@ def _is_fifo(path: str) -> bool:
         return False
 
 
-def _pipe(path: str) -> tuple[int, int]:
-    try:
-        return os.pipe2(os.O_CLOEXEC)
-    except OSError as error:
-        raise Unavailable(f"there is no pipe for the stream {path}: {error.strerror}") from error
-
-
 def _open(path: str, flags: int) -> int:
     try:
         return os.open(path, flags | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise FailedPrecondition(f"the stream {path} cannot be opened: {error.strerror}") from error
+        raise _cannot_be_opened(path, error) from error
+
+
+def _cannot_be_opened(path: str, error: OSError) -> FailedPrecondition:
+    return FailedPrecondition(f"the stream {path} cannot be opened: {error.strerror}")

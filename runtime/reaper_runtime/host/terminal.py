@@ -7,11 +7,12 @@ import termios
 
 from reaper_runtime.errors import Unavailable
 from reaper_runtime.host.relay import CopyRelay
-from reaper_runtime.host.stdio import Stdio, StdioPaths, open_input, open_output
+from reaper_runtime.host.stdio import Stdio, StdioPaths, Streams, open_input, open_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reaper_runtime.loop import Loop
+    from reaper_runtime.oci.process import ProcessSpec
 
 
 class Terminal(Stdio):
@@ -52,13 +53,26 @@ class Terminal(Stdio):
     def resize(self, width: int, height: int) -> None:
         """Columns and rows; the process gets SIGWINCH (tty_ioctl(4), TIOCSWINSZ). Nothing happens after the end."""
         if self._control >= 0:
-            fcntl.ioctl(self._control, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
+            set_size(self._control, width, height)
 
     def close(self) -> None:
         super().close()
         if self._control >= 0:
             os.close(self._control)
             self._control = -1
+
+
+def open_stdio(loop: "Loop", spec: "ProcessSpec", paths: StdioPaths, discard: frozenset[str]) -> Stdio:
+    """The streams of a process, or its terminal, at these paths. Raises as Streams and Terminal do."""
+    if not spec.terminal:
+        return Streams(loop, paths, spec.user.uid, discard)
+    shown = paths._replace(stdout="") if "stdout" in discard else paths
+    return Terminal(loop, shown, spec.user.uid, spec.console_size)
+
+
+def set_size(fd: int, width: int, height: int) -> None:
+    """Columns and rows of a terminal (tty_ioctl(4), TIOCSWINSZ)."""
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
 
 
 def take_terminal() -> None:

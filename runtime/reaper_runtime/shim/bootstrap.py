@@ -7,7 +7,8 @@ from _sha256 import sha256  # type: ignore[import-not-found]  # hashlib would lo
 from reaper_runtime.errors import InvalidArgument, MalformedMessage, Unavailable
 from reaper_runtime.names import check_id
 from reaper_runtime.oci import bundle
-from reaper_runtime.wire.messages import BootstrapParams
+from reaper_runtime.shim import sockets
+from reaper_runtime.wire.starting import BootstrapParams, BootstrapResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ class Endpoint:
         """As containerd writes it down."""
         return f"unix://{self.path}"
 
-    def answer(self) -> str:
-        """What `start` prints. JSON only for version 3: every containerd understands the plain address."""
+    def answer(self) -> bytes:
+        """What `start` prints: a BootstrapResult for version 3, which is what such a containerd reads first.
+
+        Every other containerd understands the plain address, and 1.7 refuses version 3.
+        """
         if self.version < 3:
-            return self.address
-        return f'{{"version":{self.version},"address":"{self.address}","protocol":"ttrpc"}}'
+            return self.address.encode()
+        return BootstrapResult(version=self.version, address=self.address, protocol="ttrpc").encode()
 
 
 def group_of(launch: "Launch") -> str:
@@ -65,7 +69,8 @@ def open_endpoint(launch: "Launch", group: str) -> Endpoint:
     digest = sha256(os.path.join(launch.address, launch.namespace, group).encode()).hexdigest()
     path = os.path.join(directory, digest)
     version = 3 if params else 2
-    return Endpoint(path, version, None if is_served(path) else listen(path))
+    with sockets.Lock():  # two may be started for one pod at the same time
+        return Endpoint(path, version, None if sockets.is_served(path) else listen(path))
 
 
 def listen(path: str) -> socket.socket:
@@ -74,7 +79,7 @@ def listen(path: str) -> socket.socket:
         raise InvalidArgument(
             f"socket path {path} is longer than {MAX_SOCKET_PATH} bytes: shorten the socket directory"
         )
-    os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
@@ -90,15 +95,3 @@ def listen(path: str) -> socket.socket:
     finally:
         os.umask(mask)
     return listener
-
-
-def is_served(path: str) -> bool:
-    """Whether somebody accepts connections at this path."""
-    if len(path.encode()) > MAX_SOCKET_PATH:
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True

@@ -97,8 +97,9 @@ def _start(options: Options, build: str) -> bytes:
         ttrpc_address=os.environ.get("TTRPC_ADDRESS", ""),
         bundle=os.getcwd(),
         bootstrap=_standard_input(),
+        settings=_settings(),
     )
-    return start(launch, build, os.path.realpath(sys.prefix) + "/libexec/reaper-zygote").encode()
+    return start(launch, build, os.path.realpath(sys.prefix) + "/libexec/reaper-zygote")
 
 
 def _delete(options: Options) -> bytes:
@@ -110,7 +111,7 @@ def _delete(options: Options) -> bytes:
 
 
 def _info(build: str) -> bytes:
-    from reaper_runtime.wire.messages import RuntimeInfo, RuntimeVersion
+    from reaper_runtime.wire.starting import RuntimeInfo, RuntimeVersion
 
     version = RuntimeVersion(version=build.partition("-")[0], revision=build.partition("-")[2])
     return RuntimeInfo(name="io.containerd.reaper.v2", version=version).encode()
@@ -120,6 +121,12 @@ def _require(options: Options, *names: str) -> None:
     for name in names:
         if not options.texts[name]:
             raise InvalidArgument(f"flag -{name} is missing; see {NAME} -h")
+
+
+def _settings() -> str:
+    """What our environment sets of the node's configuration. What is no Unicode cannot be right, and is shown as ?."""
+    found = "".join(f"{name}={value}\0" for name, value in os.environ.items() if name.startswith("REAPER_"))
+    return found.encode(errors="replace").decode()
 
 
 def _standard_input() -> bytes:

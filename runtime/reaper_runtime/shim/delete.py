@@ -12,7 +12,7 @@ from reaper_runtime.wire.messages import DeleteResponse, Timestamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from reaper_runtime.host.procfs import Stat
-    from reaper_runtime.state import Record
+    from reaper_runtime.state import Mark, Record
 
 KILLED = 137  # 128 + SIGKILL: never 0, nobody knows how it would have ended
 _DEATH_SECONDS = 2.0  # of the 5 that containerd gives us
@@ -23,64 +23,90 @@ def delete(namespace: str, name: str, bundle: str, root: str = STATE) -> DeleteR
     group = find_group(namespace, name, root)
     state = PodState(namespace, group or name, root)
     records = [r for r in state.records() if group is None or r.name == name or r.name.startswith(f"{name}:")]
-    if records:
-        _kill(records)
-    for record in records:
-        state.forget(record.name)
-    _remove_socket(bundle)
+    whole_pod = group in (None, name)
+    clear(state, records, whole_pod=whole_pod, mark=state.marked() if whole_pod else None)
+    state.forget_half_written(None if group is None else name)
+    _remove_socket(_address(bundle))
     pid = next((record.pid for record in records if record.name == name), 0)
     return DeleteResponse(pid=pid, exit_status=KILLED, exited_at=Timestamp.at(time.time_ns()))
 
 
-def _kill(records: "list[Record]") -> None:
-    """SIGKILL the recorded processes and their sessions, and wait until all are dead, or the time is over."""
-    from reaper_runtime.host import procfs  # only here: mostly there is nothing to kill
+def clear(state: PodState, records: "list[Record]", *, whole_pod: bool, mark: "Mark | None") -> None:
+    """Kill what is recorded, and what is in its cgroups and sessions, and forget it; of a whole pod what is marked."""
+    cgroups = mark.cgroups if mark else ()
+    if records or cgroups:
+        _kill(records, cgroups)
+    for record in records:
+        state.forget(record.name)
+        _remove_cgroups(record.cgroups, state)
+    if mark and not state.holds(mark):
+        return  # a new pod has that id meanwhile
+    if mark:
+        _remove_cgroups(cgroups, state)
+        _remove_socket(mark.socket)
+        state.unmark()
+    if whole_pod:
+        state.task.forget()
 
-    dying = procfs.kill_all(lambda: [p for r in records for p in procfs.session_members(r.pid, r.start_time)])
+
+def _kill(records: "list[Record]", pod_cgroups: tuple[str, ...]) -> None:
+    """SIGKILL the recorded processes, their cgroups and sessions, and wait until all are dead, or the time is over."""
+    from reaper_runtime.host import procfs  # only here: mostly there is nothing to kill
+    from reaper_runtime.host.cgroup import directory
+
+    cgroups = [*(path for record in records for path in record.cgroups[:1]), *pod_cgroups]
+    dying = [process for path in cgroups for process in directory.kill(path)]
+    dying += procfs.kill_all(lambda: [p for r in records for p in procfs.session_members(r.pid, r.start_time)])
     deadline = time.monotonic() + _DEATH_SECONDS
     for process in dying:
         _wait(process, deadline)
 
 
+def _remove_cgroups(cgroups: tuple[str, ...], state: PodState) -> None:
+    """A container's or the pod's, and what is empty above them then; kubelet's own stay."""
+    if not cgroups:
+        return
+    from reaper_runtime.host.cgroup import directory
+
+    directory.remove(cgroups)
+    pod = f"/{state.namespace}/{state.group}"
+    for path in cgroups:
+        place = path if path.endswith(pod) else os.path.dirname(path)
+        if place.endswith(pod):
+            directory.remove_empty(place)
+            directory.remove_empty(os.path.dirname(place))
+
+
 def _wait(process: "Stat", deadline: float) -> None:
     import select
 
-    from reaper_runtime.host.procfs import stat
+    from reaper_runtime.host.procfs import open_pidfd
 
-    try:
-        fd = os.pidfd_open(process.pid)
-    except ProcessLookupError:
+    fd = open_pidfd(process)
+    if fd is None:
         return
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    now = stat(process.pid)
-    if now is not None and now.start_time == process.start_time:
-        poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
     os.close(fd)
 
 
-def _remove_socket(bundle: str) -> None:
-    """The dead shim's socket; a living one has not left it behind and is left alone."""
+def _address(bundle: str) -> str:
+    """The path of the dead shim's socket, "" where the bundle does not tell."""
     try:
         with open(os.path.join(bundle, "address")) as file:
-            path = file.read().strip().removeprefix("unix://")
+            return file.read().strip().removeprefix("unix://")
     except OSError:
+        return ""
+
+
+def _remove_socket(path: str) -> None:
+    """The dead shim's socket; a living one has not left it behind and is left alone."""
+    if not path:
         return
-    import _socket
+    from reaper_runtime.shim.sockets import remove_dead
 
-    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
-        probe.connect(path)
-    except ConnectionRefusedError:
-        _unlink(path)
+        remove_dead(path)
     except OSError:
-        return
-    finally:
-        probe.close()
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return  # another `delete` was faster
+        return  # `start` replaces a dead socket, too

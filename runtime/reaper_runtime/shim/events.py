@@ -3,9 +3,9 @@
 import time
 from collections import deque
 
-from reaper_runtime.errors import ReaperError, Unavailable
+from reaper_runtime.errors import ReaperError
 from reaper_runtime.loop import Future
-from reaper_runtime.wire.client import Client
+from reaper_runtime.wire.client import Client, Refused
 from reaper_runtime.wire.messages import Any, Envelope, ForwardRequest, Timestamp
 
 TYPE_CHECKING = False
@@ -22,13 +22,17 @@ TOPICS = {  # containerd docs/runtime-v2.md, "Events"
     "TaskDelete": "/tasks/delete",
     "TaskExecAdded": "/tasks/exec-added",
     "TaskExecStarted": "/tasks/exec-started",
+    "TaskOOM": "/tasks/oom",
+    "TaskPaused": "/tasks/paused",
+    "TaskResumed": "/tasks/resumed",
 }
 _SERVICE = "containerd.services.events.ttrpc.v1.Events"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to reach a containerd that is down
+_MOST_REFUSALS = 5  # of one event by a containerd that could not take it now; as many as of its own shims
 
 
 class Publisher:
-    """Sends what publish() queues; while containerd is down it keeps the queue and tries again."""
+    """Sends what publish() queues; while containerd is down, or busy, it keeps the queue and tries again."""
 
     def __init__(self, loop: "Loop", address: str, namespace: str, log: "Callable[[str], None]") -> None:
         """address: containerd's ttrpc socket, TTRPC_ADDRESS; an empty one means that nobody listens."""
@@ -61,22 +65,29 @@ class Publisher:
         return self._idle
 
     async def _send_all(self) -> None:
-        pause = _FIRST_PAUSE
+        pause, refusals = _FIRST_PAUSE, 0
         while self._queue:
             try:
-                if self._client is None or self._client.closed:
-                    self._client = Client(self._loop, self._path)
-                await self._client.call(_SERVICE, "Forward", self._queue[0])
-            except Unavailable as error:
-                self._log(f"event waits for containerd: {error}")
-                await self._pause(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            except ReaperError as error:
-                self._log(f"event refused by containerd: {error}")
+                await self._send(self._queue[0])
+            except (ReaperError, OSError) as error:
+                refusals += isinstance(error, Refused)  # a containerd that is down does not count
+                if isinstance(error, Refused) and not error.may_succeed_later:
+                    self._log(f"event refused by containerd: {error}")
+                elif refusals < _MOST_REFUSALS:
+                    self._log(f"event waits for containerd: {error}")
+                    await self._pause(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    continue
+                else:
+                    self._log(f"event lost, refused by containerd {refusals} times: {error}")
             self._queue.popleft()
-            pause = _FIRST_PAUSE
+            pause, refusals = _FIRST_PAUSE, 0
         self._idle.set()
+
+    async def _send(self, request: ForwardRequest) -> None:
+        if self._client is None or self._client.closed:
+            self._client = Client(self._loop, self._path)
+        await self._client.call(_SERVICE, "Forward", request)
 
     async def _pause(self, seconds: float) -> None:
         over = Future()

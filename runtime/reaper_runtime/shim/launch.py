@@ -22,18 +22,30 @@ def socket_path(build: str) -> str:
 class Launch:
     """One shim to start: containerd's arguments, environment and standard input of `start`."""
 
-    FIELDS = ("container", "namespace", "address", "ttrpc_address", "bundle", "bootstrap")
+    FIELDS = ("container", "namespace", "address", "ttrpc_address", "bundle", "settings", "bootstrap")
     __slots__ = FIELDS
 
     def __init__(
-        self, *, container: str, namespace: str, address: str, ttrpc_address: str, bundle: str, bootstrap: bytes
+        self,
+        *,
+        container: str,
+        namespace: str,
+        address: str,
+        ttrpc_address: str,
+        bundle: str,
+        bootstrap: bytes,
+        settings: str = "",
     ) -> None:
-        """bootstrap is what containerd wrote to standard input: BootstrapParams from 2.3 on, options before."""
+        """bootstrap is what containerd wrote to standard input: BootstrapParams from 2.3 on, options before.
+
+        settings are the variables REAPER_… of its environment, NAME=value, with a NUL after each.
+        """
         self.container = container
         self.namespace = namespace
         self.address = address
         self.ttrpc_address = ttrpc_address
         self.bundle = bundle
+        self.settings = settings
         self.bootstrap = bootstrap
 
     def encode(self) -> bytes:

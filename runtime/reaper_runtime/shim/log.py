@@ -1,7 +1,11 @@
-"""The shim's log: containerd's FIFO `log` in the bundle, in the format of containerd's own log."""
+"""The shim's log: containerd's FIFO `log` in the bundle, in the format of containerd's own log; and REAPER_SHIM_LOG."""
 
 import os
 import time
+
+from reaper_runtime import logline
+
+RUNTIME = "io.containerd.reaper.v2"
 
 
 class Log:
@@ -9,11 +13,14 @@ class Log:
 
     def __init__(self, bundle: str, **fields: str) -> None:
         """Opens the FIFO for reading too: a containerd that restarts must not cost us an EPIPE."""
-        self._fields = "".join(f" {name}={value}" for name, value in fields.items())
-        try:
-            self._fd = os.open(os.path.join(bundle, "log"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            self._fd = -1  # no FIFO: another client than containerd
+        self._fields = {"runtime": RUNTIME, **fields}
+        self._fds: list[int] = []
+        self._open(os.path.join(bundle, "log"), os.O_RDWR)  # no FIFO: another client than containerd
+
+    def copy_to(self, path: str) -> None:
+        """Write to this file too. Says so in the log where that cannot be."""
+        if not self._open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT):
+            self.warn(f"the log {path} cannot be opened: correct REAPER_SHIM_LOG")
 
     def warn(self, message: str) -> None:
         """What an administrator should see, though the shim goes on."""
@@ -23,12 +30,17 @@ class Log:
         """A defect, or something lost."""
         self._write("error", message)
 
+    def _open(self, path: str, flags: int) -> bool:
+        try:
+            self._fds.append(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o640))
+        except OSError:
+            return False
+        return True
+
     def _write(self, level: str, message: str) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        quoted = message.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        line = f'time="{now}" level={level} msg="{quoted}" runtime=io.containerd.reaper.v2{self._fields}\n'
-        if self._fd >= 0:
+        line = logline.text(level, message, self._fields, time.time_ns()).encode(errors="replace")
+        for fd in self._fds:
             try:
-                os.write(self._fd, line.encode(errors="replace"))
+                os.write(fd, line)
             except OSError:
-                return  # nobody has read the log for 64 KiB, or it is broken: the workload matters more
+                continue  # nobody has read it for 64 KiB, or the disk is full: the workload matters more

@@ -4,15 +4,19 @@ import gc
 import os
 import signal
 
+from reaper_runtime import config
+from reaper_runtime.errors import Unavailable
 from reaper_runtime.exits import Reaper
-from reaper_runtime.host import libc
+from reaper_runtime.host import file, libc
+from reaper_runtime.host.cgroup import cgroup
 from reaper_runtime.loop import Loop
+from reaper_runtime.placement import Placement
 from reaper_runtime.pod import Pod
-from reaper_runtime.shim import bootstrap
+from reaper_runtime.shim import bootstrap, sockets
 from reaper_runtime.shim.events import Publisher
 from reaper_runtime.shim.log import Log
 from reaper_runtime.shim.service import TaskService
-from reaper_runtime.state import PodState
+from reaper_runtime.state import Mark, PodState
 from reaper_runtime.wire.server import Server
 
 TYPE_CHECKING = False
@@ -25,23 +29,29 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 60.0  # a shim that never got a container, or lost its containerd after the last one, ends by itself
 FLUSH_SECONDS = 2.0  # for events that are still queued at the end
+_MAX_OOM_SCORE_ADJ = 1000  # proc(5)
 SERVICES = ("containerd.task.v2.Task", "containerd.task.v3.Task")
 
 
-def run(launch: "Launch", reply: "Callable[[str], None]") -> "NoReturn":
+def run(launch: "Launch", reply: "Callable[[bytes], None]") -> "NoReturn":
     """Become the shim of this launch. Raises a ReaperError before reply() was called, and never returns after."""
     group = bootstrap.group_of(launch)
     endpoint = bootstrap.open_endpoint(launch, group)
-    _write_address(launch.bundle, endpoint.address)
+    file.replace(os.path.join(launch.bundle, "address"), endpoint.address)  # containerd before 2.0 looks there again
     if endpoint.listener is None:
         reply(endpoint.answer())
         os._exit(0)
     state = PodState(launch.namespace, group)
     log = Log(launch.bundle, id=launch.container, namespace=launch.namespace)
+    names = (launch.namespace, group)
+    noted = note(state, endpoint.path, log)
     reply(endpoint.answer())  # it listens: what containerd sends meanwhile waits a millisecond
     os.setsid()
     os.chdir("/")
+    _die_before_containerd()
     shim = Shim(launch, endpoint.listener, state, log)
+    if noted:
+        cgroup.prepare(*names)  # while nobody waits
     libc.set_command_line(
         f"containerd-shim-reaper-v2 -namespace {launch.namespace} -id {group} -address {launch.address}"
     )
@@ -56,24 +66,36 @@ class Shim:
 
     def __init__(self, launch: "Launch", listener: "socket.socket", state: PodState, log: Log) -> None:
         libc.become_subreaper()
+        self._log = log
         self._loop = Loop(lambda error: log.error(f"defect: {type(error).__name__}: {error}"))
         self._publisher = Publisher(self._loop, launch.ttrpc_address, launch.namespace, log.warn)
-        self._pod = Pod(self._loop, Reaper(self._loop), state, self._publish_exit)
-        self._service = TaskService(self._pod, self._publisher, self._shut_down)
+        settings, refusal = _configuration(launch, log)
+        placement = Placement(settings, launch.namespace)
+        self._pod = Pod(
+            self._loop,
+            Reaper(self._loop),
+            state,
+            self._publish_exit,
+            on_oom=self._publish_oom,
+            warn=log.warn,
+            config=settings,
+            placement=placement,
+        )
+        self._service = TaskService(self._pod, self._publisher, self._shut_down, refusal)
         self._server = Server(self._loop, listener, {name: self._service.methods() for name in SERVICES}, log.warn)
         self._socket: str = listener.getsockname()
+        self._stopping = False
 
     def serve(self) -> None:
         """Until containerd shuts us down, or nobody needs us any more."""
         self._loop.call_later(IDLE_SECONDS, self._check_idle)
         self._loop.run()
-        try:
-            os.unlink(self._socket)
-        except FileNotFoundError:
-            return
 
     def _publish_exit(self, *exited: "object") -> None:
         self._service.publish_exit(*exited)  # type: ignore[arg-type]  # the pod was made before the service
+
+    def _publish_oom(self, container_id: str) -> None:
+        self._service.publish_oom(container_id)
 
     def _check_idle(self) -> None:
         if not self._pod.containers and not self._server.connections:
@@ -82,17 +104,58 @@ class Shim:
             self._loop.call_later(IDLE_SECONDS, self._check_idle)
 
     def _shut_down(self) -> None:
-        """Stop once the answer and all events are out."""
+        """Take no container and no connection any more, and stop once the answer and all events are out.
+
+        Whatever has the pod's name goes before the answer: a pod of the same name may be started as soon as it is read.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        self._service.refusal = Unavailable("this shim is shutting down")
+        self._server.stop_listening()
         self._loop.call_later(FLUSH_SECONDS, self._loop.stop)
         self._publisher.sent.when_done(self._stop_soon)
+        sockets.remove_dead(self._socket)
+        cgroup.forget(*self._pod.names)
+        self._pod.state.unmark()
+        self._pod.state.task.forget()
 
     def _stop_soon(self) -> None:
         self._loop.call_later(0, self._loop.stop)
 
 
-def _write_address(directory: str, address: str) -> None:
-    """The file from which containerd before 2.0 finds the shim again, written as a whole or not at all."""
-    temporary = os.path.join(directory, ".address")
-    with open(temporary, "w") as file:
-        file.write(address)
-    os.rename(temporary, os.path.join(directory, "address"))
+def note(state: PodState, socket_path: str, log: Log) -> bool:
+    """Write down what this shim has, for who clears up after it if it is killed: before anybody is told that it is
+    there. Whether it could be."""
+    mark = Mark.of_this_process(cgroup.places(state.namespace, state.group), socket_path)
+    try:
+        state.mark(mark)
+    except OSError as error:  # each container will be refused for the same reason
+        log.warn(f"{state.path} cannot be written: {error.strerror}")
+        return False
+    return True
+
+
+def _die_before_containerd() -> None:
+    """One more than containerd's oom score, which the fork server inherited, as containerd's own shims have."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as setting:
+            score = min(int(setting.read()) + 1, _MAX_OOM_SCORE_ADJ)
+            setting.seek(0)
+            setting.write(str(score))
+    except OSError:
+        return  # without /proc: nothing depends on it
+
+
+def _configuration(launch: "Launch", log: Log) -> tuple[config.Config, config.InvalidConfig | None]:
+    """The node's configuration for this pod; or, with the defaults, why the pod cannot be served."""
+    try:
+        settings = config.load(dict(entry.split("=", 1) for entry in launch.settings.split("\0")[:-1]))
+    except config.InvalidConfig as error:
+        log.warn(str(error))
+        return config.Config(), error
+    if settings.shim_log:
+        log.copy_to(settings.shim_log)
+    for warning in settings.warnings:
+        log.warn(warning)
+    return settings, None

@@ -3,12 +3,13 @@
 import os
 
 from reaper_runtime import __version__
-from reaper_runtime.errors import FailedPrecondition, InvalidArgument, Unimplemented
+from reaper_runtime.errors import InvalidArgument, Unimplemented
 from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.names import check_id
-from reaper_runtime.oci import bundle
+from reaper_runtime.oci import bundle, fields, process, resources, text
 from reaper_runtime.process import CREATED, RUNNING, STOPPED
 from reaper_runtime.wire import messages as m
+from reaper_runtime.wire import metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from reaper_runtime.container import Container
+    from reaper_runtime.errors import ReaperError
     from reaper_runtime.exits import Exit
     from reaper_runtime.pod import Pod
     from reaper_runtime.shim.events import Publisher
@@ -23,17 +25,28 @@ if TYPE_CHECKING:
     from reaper_runtime.wire.server import Methods
 
 _STATUS = {CREATED: 1, RUNNING: 2, STOPPED: 3}  # containerd.v1.types.Status
+_PAUSED = 4
 _ANSWERS_KEPT = 64  # of deletes, for containerd to ask again; a liveness probe deletes an exec every few seconds
 
 
 class TaskService:
     """Answers for one pod."""
 
-    def __init__(self, pod: "Pod", publisher: "Publisher", on_shutdown: "Callable[[], None]") -> None:
-        """on_shutdown is called once containerd asks for it and no container is left."""
+    def __init__(
+        self,
+        pod: "Pod",
+        publisher: "Publisher",
+        on_shutdown: "Callable[[], None]",
+        refusal: "ReaperError | None" = None,
+    ) -> None:
+        """on_shutdown is called once containerd asks for it and no container is left.
+
+        refusal: why no container can be created in this pod, raised for each; it may be set later, too.
+        """
         self._pod = pod
         self._publisher = publisher
         self._on_shutdown = on_shutdown
+        self.refusal = refusal
         self._deleted: dict[tuple[str, str], m.DeleteResponse] = {}
 
     def methods(self) -> "Methods":
@@ -49,21 +62,27 @@ class TaskService:
             "Pids": (m.PidsRequest, self.pids),
             "CloseIO": (m.CloseIORequest, self.close_io),
             "ResizePty": (m.ResizePtyRequest, self.resize_pty),
+            "Stats": (m.StatsRequest, self.stats),
+            "Update": (m.UpdateTaskRequest, self.update),
+            "Pause": (m.PauseRequest, self.pause),
+            "Resume": (m.ResumeRequest, self.resume),
             "Connect": (m.ConnectRequest, self.connect),
             "Shutdown": (m.ShutdownRequest, self.shutdown),
         }
         return methods
 
     async def create(self, request: m.CreateTaskRequest) -> m.CreateTaskResponse:
-        """Prepare a container from its bundle. The root file system is not used: the process runs on the host's."""
+        """Prepare a container from its bundle. Its rootfs is not used: the process has an overlay of the node's."""
         check_id(request.id)
+        if self.refusal is not None:
+            raise self.refusal
         if request.checkpoint:
             raise Unimplemented("restoring from a checkpoint is not possible for a host process")
         loaded = bundle.load(request.bundle)
-        if loaded.mounts and not loaded.is_sandbox:
-            raise FailedPrecondition(
-                f"volume mounts are not supported by this version of the runtime: remove {', '.join(loaded.mounts)}"
-            )
+        if loaded.is_sandbox:
+            fields.check(fields.of_the_pod(loaded.unsupported), "this pod")
+        else:
+            self._check_fields(loaded, request.id)
         stdio = StdioPaths(request.stdin, request.stdout, request.stderr)
         container = await self._pod.create(request.id, loaded, stdio)
         self._deleted.pop((request.id, ""), None)
@@ -74,6 +93,13 @@ class TaskService:
             )
         )
         return m.CreateTaskResponse(pid=container.init.pid)
+
+    def _check_fields(self, loaded: bundle.Bundle, name: str) -> None:
+        refuse = self._pod.config.refuse_unsupported
+        warning = fields.check(loaded.unsupported, f"container {name}", refuse=refuse)
+        for line in (warning, fields.ignored_image(loaded.annotations, f"container {name}")):
+            if line:
+                self._pod.warn(line)
 
     async def start(self, request: m.StartRequest) -> m.StartResponse:
         """Run the container's process, or an exec's."""
@@ -90,30 +116,31 @@ class TaskService:
     async def state(self, request: m.StateRequest) -> m.StateResponse:
         """What is known of a process, from memory."""
         container = self._pod.container(request.id)
-        process = container.process(request.exec_id)
+        of = container.process(request.exec_id)
         stdio = _stdio(container, request.exec_id)
         response = m.StateResponse(
             id=request.exec_id or request.id,
             bundle=container.bundle.path,
-            pid=process.pid,
-            status=_STATUS.get(process.status, 0),
+            pid=of.pid,
+            status=_STATUS.get(of.status, 0),
             stdin=stdio.stdin,
             stdout=stdio.stdout,
             stderr=stdio.stderr,
-            terminal=process.has_terminal,
+            terminal=of.has_terminal,
             exec_id=request.exec_id,
         )
-        if process.published.done:
-            ended: Exit = process.published.result()
+        if of.published.done:
+            ended: Exit = of.published.result()
             response.exit_status, response.exited_at = ended.code, m.Timestamp.at(ended.at)
-        elif process.status == STOPPED:
+        elif of.status == STOPPED:
             response.status = _STATUS[RUNNING]  # its container is still being cleared: nobody has heard of the end
+        elif container.tracking.paused and of.status == RUNNING:
+            response.status = _PAUSED
         return response
 
     async def wait(self, request: m.WaitRequest) -> m.WaitResponse:
         """The exit code and time, once there is one."""
-        process = self._pod.container(request.id).process(request.exec_id)
-        ended: Exit = await process.published
+        ended: Exit = await self._pod.container(request.id).process(request.exec_id).published
         return m.WaitResponse(exit_status=ended.code, exited_at=m.Timestamp.at(ended.at))
 
     async def kill(self, request: m.KillRequest) -> m.Empty:
@@ -141,7 +168,8 @@ class TaskService:
         container = self._pod.container(request.id)
         if request.spec is None:
             raise InvalidArgument(f"exec {request.exec_id} has no process spec")
-        spec = bundle.parse_process_json(request.spec.value, f"the spec of exec {request.exec_id}")
+        where = f"the spec of exec {request.exec_id}"
+        spec = process.parse_exec(request.spec.value, where, container.bundle.process)
         await container.add_exec(request.exec_id, spec, StdioPaths(request.stdin, request.stdout, request.stderr))
         self._deleted.pop((request.id, request.exec_id), None)
         self._publisher.publish(m.TaskExecAdded(container_id=request.id, exec_id=request.exec_id))
@@ -153,15 +181,40 @@ class TaskService:
 
     async def close_io(self, request: m.CloseIORequest) -> m.Empty:
         """Give the process the end of its input."""
-        process = self._pod.container(request.id).process(request.exec_id)
+        to = self._pod.container(request.id).process(request.exec_id)
         if request.stdin:
-            process.close_stdin()
+            to.close_stdin()
         return m.Empty()
 
     async def resize_pty(self, request: m.ResizePtyRequest) -> m.Empty:
         """Give the process's terminal another size."""
-        process = self._pod.container(request.id).process(request.exec_id)
-        process.resize(request.width, request.height)
+        self._pod.container(request.id).process(request.exec_id).resize(request.width, request.height)
+        return m.Empty()
+
+    async def stats(self, request: m.StatsRequest) -> m.StatsResponse:
+        """CPU, memory and tasks of a container."""
+        used = self._pod.container(request.id).usage()
+        figures = metrics.Metrics.of(used.pids, used.cpu, used.memory, used.events)
+        return m.StatsResponse(stats=m.Any(type_url=metrics.TYPE_URL, value=figures.encode()))
+
+    async def update(self, request: m.UpdateTaskRequest) -> m.Empty:
+        """Change the limits of a container that has some."""
+        container = self._pod.container(request.id)
+        where = f"the resources of container {request.id}"
+        wanted = text.decode(request.resources.value if request.resources else b"{}", where)
+        container.tracking.update(resources.parse(wanted, where))
+        return m.Empty()
+
+    async def pause(self, request: m.PauseRequest) -> m.Empty:
+        """Stop all processes of a container where they are."""
+        await self._pod.container(request.id).freeze(frozen=True)
+        self._publisher.publish(m.TaskPaused(container_id=request.id))
+        return m.Empty()
+
+    async def resume(self, request: m.ResumeRequest) -> m.Empty:
+        """Let the processes of a paused container go on."""
+        await self._pod.container(request.id).freeze(frozen=False)
+        self._publisher.publish(m.TaskResumed(container_id=request.id))
         return m.Empty()
 
     async def connect(self, request: m.ConnectRequest) -> m.ConnectResponse:
@@ -179,6 +232,10 @@ class TaskService:
         if not self._pod.containers:
             self._on_shutdown()
         return m.Empty()
+
+    def publish_oom(self, container_id: str) -> None:
+        """Tell containerd that the kernel has killed a process for want of memory."""
+        self._publisher.publish(m.TaskOOM(container_id=container_id))
 
     def publish_exit(self, container_id: str, exec_id: str, pid: int, ended: "Exit") -> None:
         """Tell containerd of an end."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _PADDING = "." * 160
 
 
-def start(launch: "Launch", build: str, zygote: str) -> str:
-    """The shim's address, as containerd wants it printed. Raises Unavailable with the shim's own words.
+def start(launch: "Launch", build: str, zygote: str) -> bytes:
+    """The shim's answer, as containerd wants it printed. Raises Unavailable with the shim's own words.
 
     zygote is the program of the fork server. A pod never fails for the lack of it: without one, the shim is
     started in a process of its own, only more slowly.
@@ -31,7 +31,7 @@ def start(launch: "Launch", build: str, zygote: str) -> str:
     if answer[:1] != b"+":
         reason = answer[1:].decode(errors="replace") or "the shim died before it answered"
         raise Unavailable(reason)
-    return answer[1:].decode()
+    return answer[1:]
 
 
 def _ask(conn: _socket.socket, launch: "Launch") -> bytes:

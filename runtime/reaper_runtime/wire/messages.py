@@ -246,6 +246,37 @@ class ShutdownRequest(Message):
     now: bool = field(2, BOOL)
 
 
+class StatsRequest(Message):
+    """containerd.task.v3.StatsRequest"""
+
+    id: str = field(1, STRING)
+
+
+class StatsResponse(Message):
+    """containerd.task.v3.StatsResponse"""
+
+    stats: Any | None = field(1, Any)
+
+
+class UpdateTaskRequest(Message):
+    """containerd.task.v3.UpdateTaskRequest. Its annotations mean nothing to us"""
+
+    id: str = field(1, STRING)
+    resources: Any | None = field(2, Any)
+
+
+class PauseRequest(Message):
+    """containerd.task.v3.PauseRequest"""
+
+    id: str = field(1, STRING)
+
+
+class ResumeRequest(Message):
+    """containerd.task.v3.ResumeRequest"""
+
+    id: str = field(1, STRING)
+
+
 # Events: containerd.events and containerd.services.events.ttrpc.v1
 
 
@@ -311,6 +342,24 @@ class TaskExecStarted(Message):
     pid: int = field(3, UINT)
 
 
+class TaskOOM(Message):
+    """containerd.events.TaskOOM"""
+
+    container_id: str = field(1, STRING)
+
+
+class TaskPaused(Message):
+    """containerd.events.TaskPaused"""
+
+    container_id: str = field(1, STRING)
+
+
+class TaskResumed(Message):
+    """containerd.events.TaskResumed"""
+
+    container_id: str = field(1, STRING)
+
+
 class Envelope(Message):
     """containerd.types.Envelope"""
 
@@ -327,33 +376,3 @@ class ForwardRequest(Message):
 
 
 # The shim's own commands
-
-
-class BootstrapParams(Message):
-    """containerd.runtime.bootstrap.v1.BootstrapParams: what containerd 2.3 and later write to `start`.
-
-    Its extensions are left out: the runtime takes its options from the node's own configuration.
-    """
-
-    instance_id: str = field(1, STRING)
-    namespace: str = field(2, STRING)
-    log_level: int = field(3, INT)
-    containerd_version: str = field(4, STRING)
-    containerd_ttrpc_address: str = field(5, STRING)
-    containerd_grpc_address: str = field(6, STRING)
-    containerd_binary: str = field(7, STRING)
-    socket_dir: str = field(9, STRING)
-
-
-class RuntimeVersion(Message):
-    """containerd.types.RuntimeVersion"""
-
-    version: str = field(1, STRING)
-    revision: str = field(2, STRING)
-
-
-class RuntimeInfo(Message):
-    """containerd.types.RuntimeInfo: what `-info` prints"""
-
-    name: str = field(1, STRING)
-    version: RuntimeVersion | None = field(2, RuntimeVersion)

@@ -45,10 +45,14 @@ class Server:
         self.connections: set[Connection] = set()
         self._listen()
 
-    def close(self) -> None:
-        """Stop listening and drop all connections."""
+    def stop_listening(self) -> None:
+        """Accept nobody any more; connections live on. Harmless when done before."""
         self._loop.unwatch(self._listener.fileno())
         self._listener.close()
+
+    def close(self) -> None:
+        """Stop listening and drop all connections."""
+        self.stop_listening()
         for connection in list(self.connections):
             connection.close()
 

@@ -2,27 +2,29 @@
 
 from _struct import Struct
 
-from reaper_runtime.errors import MalformedMessage, ReaperError, ResourceExhausted
+from reaper_runtime.errors import Internal, MalformedMessage, ReaperError, ResourceExhausted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REQUEST, RESPONSE, DATA = 1, 2, 3
+REQUEST, RESPONSE = 1, 2
 MAX_MESSAGE = 4 << 20  # bytes; "Data length" in PROTOCOL.md
 
 _HEADER = Struct(">IIBB")
 
 
 class Frame:
-    """One message: stream id, type, flags and body. oversized frames have an empty body and their claimed length."""
+    """One message: stream id, type, body, and the length that its header claims.
 
-    __slots__ = ("body", "flags", "length", "stream", "type")
+    An oversized frame has an empty body. Flags are not kept: they are of streaming calls only.
+    """
 
-    def __init__(self, stream: int, kind: int, flags: int, length: int, body: bytes) -> None:
+    __slots__ = ("body", "length", "stream", "type")
+
+    def __init__(self, stream: int, kind: int, length: int, body: bytes) -> None:
         self.stream = stream
         self.type = kind
-        self.flags = flags
         self.length = length
         self.body = body
 
@@ -32,11 +34,11 @@ class Frame:
             raise ResourceExhausted(f"message of {self.length} bytes exceeds the limit of {MAX_MESSAGE} bytes")
 
 
-def encode_frame(stream: int, kind: int, body: bytes, flags: int = 0) -> bytes:
+def encode_frame(stream: int, kind: int, body: bytes) -> bytes:
     """Header and body; raises ResourceExhausted when the body exceeds the protocol's limit."""
     if len(body) > MAX_MESSAGE:
         raise ResourceExhausted(f"message of {len(body)} bytes exceeds the limit of {MAX_MESSAGE} bytes")
-    return _HEADER.pack(len(body), stream, kind, flags) + body
+    return _HEADER.pack(len(body), stream, kind, 0) + body
 
 
 class FrameReader:
@@ -61,17 +63,17 @@ class FrameReader:
                 yield frame
             if len(self._buffer) < _HEADER.size:
                 return
-            length, stream, kind, flags = _HEADER.unpack_from(self._buffer)
+            length, stream, kind, _flags = _HEADER.unpack_from(self._buffer)
             if length > MAX_MESSAGE:
                 del self._buffer[: _HEADER.size]
-                self._skip, self._skipped = length, Frame(stream, kind, flags, length, b"")
+                self._skip, self._skipped = length, Frame(stream, kind, length, b"")
                 continue
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 return
             body = bytes(self._buffer[_HEADER.size : end])
             del self._buffer[:end]
-            yield Frame(stream, kind, flags, length, body)
+            yield Frame(stream, kind, length, body)
 
 
 def check_client_stream(stream: int, last: int) -> None:
@@ -84,4 +86,4 @@ def check_client_stream(stream: int, last: int) -> None:
 
 def code_of(error: BaseException) -> int:
     """The google.rpc.Code of an error: INTERNAL for what is not one of ours."""
-    return error.ttrpc_code if isinstance(error, ReaperError) else 13
+    return error.ttrpc_code if isinstance(error, ReaperError) else Internal.ttrpc_code

@@ -1,0 +1,1 @@
+"""The commands of the OCI runtime specification, and what an administrator asks on a node."""

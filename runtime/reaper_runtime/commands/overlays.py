@@ -1,0 +1,106 @@
+"""overlay list and overlay reset: the overlays of this node, and how to be rid of one that nobody uses."""
+
+import json
+import os
+
+from reaper_runtime.commands.show import columns
+from reaper_runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from reaper_runtime.host import libc, mounts
+from reaper_runtime.overlay import Overlay, overlays, release_base
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from reaper_runtime.config import Config
+
+COLUMNS = ("NAME", "MOUNTED", "IN USE", "WRITTEN")
+_INIT = "/proc/1/ns/mnt"
+_BLOCK = 512  # bytes, of st_blocks (inode(7))
+
+
+def overlay(options: "Namespace", config: "Config") -> str:
+    """Do what the command line says; gives what there is to show."""
+    if options.action == "reset" and options.everything == bool(options.names):
+        raise InvalidArgument("name the overlays to reset, or say --all: see reaper-runtime overlay list")
+    _enter_the_nodes_mounts()
+    if options.action == "list":
+        return listing(overlays(config.overlay_base), options.output)
+    reset(config.overlay_base, options.names)
+    return ""
+
+
+def listing(found: list[Overlay], form: str) -> str:
+    """A table, or a JSON array with sizes in bytes."""
+    if form == "json":
+        shown = [
+            {"name": each.name, "mounted": each.mounted, "inUse": each.in_use, "writtenBytes": written(each)}
+            for each in found
+        ]
+        return json.dumps(shown, indent=2) + "\n"
+    rows = [(each.name, _word(each.mounted), _word(each.in_use), _size(written(each))) for each in found]
+    return columns([COLUMNS, *rows])
+
+
+def reset(base: str, names: list[str]) -> None:
+    """Forget what was written in these overlays, or in all of them, and unmount them.
+
+    Raises NotFound for one that is not there, FailedPrecondition for those that are in use; the others are reset.
+    """
+    known = {each.name: each for each in overlays(base)}
+    for name in names:
+        if name not in known:
+            raise NotFound(f"there is no overlay {name} on node {os.uname().nodename}: see reaper-runtime overlay list")
+    refusals = []
+    for name in names or known:
+        try:
+            known[name].reset()
+        except FailedPrecondition as error:
+            refusals.append(str(error))
+    if refusals:
+        raise FailedPrecondition("; ".join(refusals))
+    if not names:
+        release_base(base)
+
+
+def written(overlay: Overlay) -> int:
+    """Bytes that its layers take on the node."""
+    total = 0
+    for folder, _, files in os.walk(os.path.join(overlay.path, "layers")):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_blocks * _BLOCK
+            except FileNotFoundError:
+                continue  # removed inside just now
+    return total
+
+
+def _enter_the_nodes_mounts() -> None:
+    """Overlays are mounted there: who was started from a pod, as by the node agent, sees a copy of them only.
+
+    Who may not enter was started from no such pod, and goes on where it is.
+    """
+    try:
+        if os.stat(_INIT).st_ino == os.stat("/proc/self/ns/mnt").st_ino:
+            return
+        fd = os.open(_INIT, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        libc.enter_namespace(fd, mounts.CLONE_NEWNS)
+    except PermissionError:
+        return
+    finally:
+        os.close(fd)
+
+
+def _word(value: bool) -> str:  # noqa: FBT001  # it is the value to show
+    return "yes" if value else "no"
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count} {unit}"
+        count //= 1024
+    return f"{count} GiB"
