@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reaper_node import install, removal, report
-from reaper_node.errors import NodeError
+from reaper_node.errors import FileError, NodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,8 @@ class Agent:
         first = True
         delay = 0.0
         while not self._wait(delay):
-            try:
-                install.ensure(self._host, self._cluster, self._settings, thorough=first or bool(self._failed))
-            except NodeError as error:
+            error = self._attempt(partial(install.ensure, thorough=first or bool(self._failed)))
+            if error:
                 self._ready.unlink(missing_ok=True)
                 install.tell_failure(self._host, self._cluster, self._settings, error)
                 self._failed += 1
@@ -64,19 +64,28 @@ class Agent:
         self._ready.unlink(missing_ok=True)
         delay = 0.0
         while not self._wait(delay):
-            try:
-                removal.ensure(self._host, self._cluster, self._settings)
-            except NodeError as error:
+            error = self._attempt(removal.ensure)
+            if error:
                 self._tell(error)
                 delay = _REMOVAL_RETRY
             else:
                 self._ready.touch()
                 delay = float("inf")
 
+    def _attempt(self, step: Callable[[Host, Cluster, Settings], None]) -> NodeError | None:
+        """Take a step; what went wrong, if something did. A full or read-only disk is no reason to die."""
+        try:
+            step(self._host, self._cluster, self._settings)
+        except NodeError as error:
+            return error
+        except OSError as error:
+            return FileError(error, self._settings.host_root)
+        return None
+
     def _tell(self, error: NodeError) -> None:
         log.error("%s: %s", error.reason, error)
         try:
-            report.failed(self._cluster, self._settings.node_name, error, usable=True)
+            report.not_removed(self._cluster, self._settings.node_name, error)
         except NodeError as unreachable:
             log.warning("cannot report that: %s", unreachable)
 

@@ -1,7 +1,7 @@
 """The runtime's files on the node: `/opt/reaper/<version>/`, with `current` pointing at one of them.
 
-A version's folder is never changed once it is there, so what runs from it is never disturbed; an
-upgrade adds a folder and moves the link. Folders that nothing runs from any more are removed.
+An upgrade adds a folder and moves the link. What is in a version's folder never changes: a damaged
+one is renamed and another takes its name. Folders that nothing runs from any more are removed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reaper_node.errors import CommandError, NodeError
-from reaper_node.files import copy_tree, holds_tree, replace_link
+from reaper_node.files import holds_tree, prepare_tree, replace_link, sync_directory
 from reaper_node.settings import CURRENT, INSTALL_DIRECTORY
 
 if TYPE_CHECKING:
@@ -45,16 +46,21 @@ def ensure(host: Host, bundle: str, *, thorough: bool) -> bool:
     root.mkdir(parents=True, exist_ok=True)
     _require_exec(root)
     target = root / name
-    changed = False
-    if target.exists() and not holds_tree(target, Path(bundle), content=thorough):
-        # What runs from it keeps its open files; what starts meanwhile finds the new folder.
-        log.warning("%s/%s differs from the image's runtime: replacing it", INSTALL_DIRECTORY, name)
-        target.rename(root / f"{_RETIRED}{name}-{os.getpid()}")
-    if not target.exists():
-        copy_tree(Path(bundle), target)
+    whole = target.exists() and holds_tree(target, Path(bundle), content=thorough)
+    if not whole:
+        _place(Path(bundle), target)
         log.info("installed runtime %s in %s/%s", name, INSTALL_DIRECTORY, name)
-        changed = True
-    return _switch(host, root, name) or changed
+    return _switch(host, root, name) or not whole
+
+
+def _place(bundle: Path, target: Path) -> None:
+    prepared = prepare_tree(bundle, target)
+    if target.exists():
+        log.warning("runtime %s on the node differs from the image's: replacing it", target.name)
+        # Between the two renames there is no such version. What runs keeps what it has open.
+        target.rename(target.with_name(f"{_RETIRED}{target.name}-{time.time_ns()}"))
+    prepared.rename(target)
+    sync_directory(target.parent)
 
 
 def _switch(host: Host, root: Path, name: str) -> bool:
@@ -85,11 +91,10 @@ def prune(host: Host) -> None:
     """Remove versions that are neither current nor in use by a process."""
     root = host.path(INSTALL_DIRECTORY)
     current = str((root / "current").readlink())
-    used = {process.executable for process in host.processes()}
     for folder in root.iterdir():
         if folder.is_symlink() or folder.name == current or not folder.is_dir():
             continue
-        if any(_inside(executable, folder.name) for executable in used):
+        if _running_from(host, f"{INSTALL_DIRECTORY}/{folder.name}"):
             continue
         shutil.rmtree(folder)
         log.info("removed runtime %s: nothing runs from it", folder.name)
@@ -97,12 +102,12 @@ def prune(host: Host) -> None:
 
 def users(host: Host) -> list[int]:
     """Processes of the node that run from any installed version."""
-    prefix = f"{INSTALL_DIRECTORY}/"
+    return _running_from(host, INSTALL_DIRECTORY)
+
+
+def _running_from(host: Host, folder: str) -> list[int]:
+    prefix = f"{host.resolved(folder)}/"
     return [process.pid for process in host.processes() if process.executable.startswith(prefix)]
-
-
-def _inside(executable: str, folder: str) -> bool:
-    return executable.startswith(f"{INSTALL_DIRECTORY}/{folder}/")
 
 
 def remove(host: Host) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reaper_node.host import Host
 
 DEFAULT_CONFIG = "/etc/containerd/config.toml"
+_DELETED = " (deleted)"  # what the kernel adds to /proc/PID/exe, proc(5)
 # Where each version of the configuration keeps the runtimes of Kubernetes; 4 kept the name of 3.
 CRI_PLUGIN = {
     2: "io.containerd.grpc.v1.cri",
@@ -56,7 +57,7 @@ def find(host: Host, unit: str) -> Daemon:
         )
     pid = int(answer)
     command = host.path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
-    binary = str(host.path(f"/proc/{pid}").joinpath("exe").readlink())
+    binary = _binary(host, pid)
     return Daemon(
         pid=pid,
         binary=binary,
@@ -64,6 +65,17 @@ def find(host: Host, unit: str) -> Daemon:
         started=host.start_time(pid),
         merges=merges(host.run(binary, "--version")),
     )
+
+
+def _binary(host: Host, pid: int) -> str:
+    """The program file. After an upgrade of the package it is the new one, which the next restart will run."""
+    link = str(host.path(f"/proc/{pid}").joinpath("exe").readlink())
+    binary = link.removesuffix(_DELETED)
+    if binary != link and not host.path(binary).exists():
+        raise NodeError(
+            "ContainerdReplaced", f"containerd was replaced on disk: {binary}, which runs, is gone; restart containerd"
+        )
+    return binary
 
 
 def _config_argument(command: list[str]) -> str | None:
@@ -109,12 +121,12 @@ def read(host: Host, main: str) -> list[ConfigFile]:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise NodeError("BadContainerdConfig", f"cannot read containerd's configuration {path}: {error}") from error
         files.append(ConfigFile(path, content))
-        for pattern in import_patterns(path, content):
+        for pattern in _import_patterns(path, content):
             pending += _expand(host, pattern)
     return files
 
 
-def import_patterns(path: str, content: Mapping[str, Any]) -> list[str]:
+def _import_patterns(path: str, content: Mapping[str, Any]) -> list[str]:
     """What a file imports, as absolute paths that may hold `*`."""
     return [posixpath.normpath(posixpath.join(posixpath.dirname(path), entry)) for entry in content.get("imports", [])]
 
@@ -133,7 +145,7 @@ def imports(files: list[ConfigFile], path: str) -> bool:
 
     An import of exactly that file does not count: without the file containerd would not start.
     """
-    patterns = (pattern for file in files for pattern in import_patterns(file.path, file.content))
+    patterns = (pattern for file in files for pattern in _import_patterns(file.path, file.content))
     folder = posixpath.dirname(path)
     return any("*" in p and posixpath.dirname(p) == folder and fnmatch.fnmatchcase(path, p) for p in patterns)
 

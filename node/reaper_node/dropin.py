@@ -10,13 +10,15 @@ handler may differ.
 from __future__ import annotations
 
 import copy
+import os
 import posixpath
+import time
 from typing import TYPE_CHECKING, Any
 
 from reaper_node import containerd, toml
 from reaper_node.errors import NodeError
 from reaper_node.files import replace_file
-from reaper_node.settings import DROP_IN, HANDLER, RUNTIME_TYPE, SHIM
+from reaper_node.settings import DROP_IN, HANDLER, RUNTIME_TYPE, SHIM, STATE_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ HEADER = """\
 """
 # Which annotations of a Pod reach the runtime: without this containerd passes none.
 POD_ANNOTATIONS = ["reaper.runtime/*"]
+REFUSED = f"{STATE_DIRECTORY}/refused.toml"
 
 
 def ensure(host: Host, daemon: Daemon, directory: str) -> bool:
@@ -36,12 +39,13 @@ def ensure(host: Host, daemon: Daemon, directory: str) -> bool:
     path = posixpath.join(directory, DROP_IN)
     files = containerd.read(host, daemon.config)
     if not containerd.imports(files, path):
-        raise not_imported(files[0], directory)
+        raise _not_imported(files[0], directory)
     wanted = render(files, path, merges=daemon.merges)
     target = host.path(path)
     old = target.read_text() if target.exists() else None
     if old == wanted:
         return False
+    _require_not_refused(host, daemon, path, wanted)
     target.parent.mkdir(parents=True, exist_ok=True)
     _swap(host, daemon, path, old, wanted)
     return True
@@ -61,6 +65,28 @@ def _swap(host: Host, daemon: Daemon, path: str, old: str | None, wanted: str) -
         else:
             replace_file(target, old)
         raise
+
+
+def remember_refused(host: Host, text: str) -> None:
+    """Note a drop-in with which containerd did not come up, so that the next look does not restart it again for that.
+
+    It is tried again when it has another text, and when somebody restarted containerd or the node meanwhile.
+    """
+    note = host.path(REFUSED)
+    note.parent.mkdir(mode=0o711, exist_ok=True)  # the runtime's own mode
+    replace_file(note, text)
+    now = time.time()  # the kernel's own stamp may be some milliseconds before containerd's start
+    os.utime(note, (now, now))
+
+
+def _require_not_refused(host: Host, daemon: Daemon, path: str, text: str) -> None:
+    note = host.path(REFUSED)
+    if note.exists() and note.read_text() == text and daemon.started <= note.stat().st_mtime:
+        raise NodeError(
+            "DropInRefused",
+            f"containerd did not come up with {path}, as its journal says, and was restarted without it; "
+            f"the file is kept as {REFUSED} and tried again after containerd is restarted",
+        )
 
 
 def _compare(before: dict[str, Any], after: dict[str, Any], main: str) -> None:
@@ -104,7 +130,7 @@ def _effective(files: list[ConfigFile], path: str, plugin: str) -> Mapping[str, 
     return tables[-1] if tables else {}
 
 
-def not_imported(main: ConfigFile, directory: str) -> NodeError:
+def _not_imported(main: ConfigFile, directory: str) -> NodeError:
     """What to add to which file, as a sentence."""
     entry = f'"{directory}/*.toml"'
     if main.content.get("imports"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class NodeError(Exception):
     """A step failed. The message says what, where, and what to do.
@@ -33,3 +35,17 @@ class ApiError(NodeError):
         what = f"answered {status}" if status else "could not be reached"
         super().__init__("ApiRequestFailed", f"the API server {what} for {request}: {detail}")
         self.status = status
+
+
+class FileError(NodeError):
+    """A file could not be read or written. Files of the node are named as the node names them, without `root`."""
+
+    def __init__(self, error: OSError, root: str) -> None:
+        name = error.filename2 or error.filename  # the second one is the target of a copy or a rename
+        if name is None:
+            detail = str(error)
+        elif Path(name).is_relative_to(root):
+            detail = f"{Path('/', Path(name).relative_to(root))} on the node: {error.strerror}"
+        else:
+            detail = f"{name}: {error.strerror}"
+        super().__init__("NodeFileError", f"cannot read or write {detail}")

@@ -32,12 +32,16 @@ def replace_link(target: Path, destination: str) -> None:
     sync_directory(target.parent)
 
 
-def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder beside its final name, flush it, then rename: `target` is whole or absent."""
+def prepare_tree(source: Path, target: Path) -> Path:
+    """Copy a folder to a name beside `target` and flush it; that name, to be renamed to `target`."""
     partial = target.with_name(f".{target.name}.new")
     if partial.exists():
         shutil.rmtree(partial)  # of an attempt that was interrupted
-    shutil.copytree(source, partial, symlinks=True)
+    try:
+        shutil.copytree(source, partial, symlinks=True)
+    except shutil.Error as errors:
+        _, _, first = errors.args[0][0]  # it goes on after an error: of a full disk there is one a file
+        raise OSError(first) from errors
     for path in (partial, *partial.rglob("*")):
         if path.is_symlink():
             continue
@@ -48,8 +52,7 @@ def copy_tree(source: Path, target: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    partial.rename(target)
-    sync_directory(target.parent)
+    return partial
 
 
 def holds_tree(target: Path, source: Path, *, content: bool) -> bool:

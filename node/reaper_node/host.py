@@ -36,6 +36,9 @@ class Process:
 class Host(Protocol):
     """What the steps need of a node."""
 
+    def resolved(self, absolute: str) -> str:
+        """A path of the node with all symbolic links followed: as the node's kernel names it in /proc."""
+
     def path(self, absolute: str) -> Path:
         """Where a path of the node is found from here, all symbolic links followed inside the node."""
 
@@ -59,7 +62,10 @@ class ChrootHost:
         self.root = Path(root)
 
     def path(self, absolute: str) -> Path:
-        """Follow links as the node would: its /opt may be a link to /var/opt, which is not ours."""
+        return self.root.joinpath(self.resolved(absolute).removeprefix("/"))
+
+    def resolved(self, absolute: str) -> str:
+        """Follow links as the node would: its /opt may be a link to /var/opt, which is not this pod's."""
         pending = list(PurePosixPath(absolute).parts[1:])
         found: list[str] = []
         links = 0
@@ -79,7 +85,7 @@ class ChrootHost:
                 pending = [p for p in target.parts if p != "/"] + pending
                 continue
             found.append(part)
-        return self.root.joinpath(*found)
+        return f"/{'/'.join(found)}"
 
     def run(self, *command: str, stdin: bytes = b"", timeout: float = 60) -> str:
         shown = shlex.join(command)

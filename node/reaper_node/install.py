@@ -51,11 +51,17 @@ def tell_failure(host: Host, cluster: Cluster, settings: Settings, error: NodeEr
 def _usable(host: Host, settings: Settings) -> bool:
     """Whether pods run with what an earlier installation left: then a failed upgrade disturbs nobody."""
     try:
-        daemon = containerd.find(host, settings.containerd_unit)
-        if HANDLER not in containerd.handlers(containerd.resolved_plugins(host, daemon)):
-            return False
         check.run_process(host, settings.containerd_socket)
     except NodeError as second:
         log.warning("the node cannot run reaper pods now: %s", second)
         return False
-    return True
+    return not _handler_is_missing(host, settings)
+
+
+def _handler_is_missing(host: Host, settings: Settings) -> bool:
+    """Whether containerd's configuration certainly lacks our handler: one that cannot be read may have been fine."""
+    try:
+        daemon = containerd.find(host, settings.containerd_unit)
+        return HANDLER not in containerd.handlers(containerd.resolved_plugins(host, daemon))
+    except (NodeError, OSError):
+        return False

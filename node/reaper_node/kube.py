@@ -1,15 +1,14 @@
-"""The few requests that the installer sends to the API server, with the pod's service account.
+"""The few requests that installer and agent send to the API server, with the pod's service account.
 
-The standard library is enough: four kinds of requests, no watch.
+The standard library is enough: single requests on one connection, no watch.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _MERGE = "application/merge-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_TASK = "/apis/reaper.io/v1alpha1/namespaces/{namespace}/reapertasks/{name}"
+_TIMEOUT = 15.0  # seconds
+FIELD_MANAGER = "reaper-node"
 
 Json = dict[str, Any]
 
@@ -47,12 +50,23 @@ class Cluster(Protocol):
         """The Pods that a label selector finds."""
 
 
+class Tasks(Protocol):
+    """What the agent needs of the API server."""
+
+    def task(self, namespace: str, name: str) -> Json:
+        """A ReaperTask."""
+
+    def apply_status(self, task: Json) -> None:
+        """Apply the status of a ReaperTask on the server: fields of ours that are not in it any more go."""
+
+
 class ApiServer:
     """The API server as a pod reaches it."""
 
     def __init__(self, base: str, account: Path = _ACCOUNT) -> None:
         self._base = base
         self._account = account
+        self._connection: http.client.HTTPConnection | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ApiServer:
@@ -75,7 +89,8 @@ class ApiServer:
         return self._request("GET", f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}")
 
     def patch_daemon_set(self, namespace: str, name: str, patch: Json) -> None:
-        # Under Helm's name, so that a later upgrade by Helm does not meet a conflict of ours.
+        # Helm 4 applies on the server. There an update and an apply are two managers, of whatever name: an upgrade that
+        # changes a field which we have patched meets a conflict. One that leaves it as it was does not.
         path = f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}?fieldManager=helm"
         self._request("PATCH", path, patch, _STRATEGIC)
 
@@ -83,26 +98,71 @@ class ApiServer:
         query = urllib.parse.urlencode({"labelSelector": selector})
         return list(self._request("GET", f"/api/v1/namespaces/{namespace}/pods?{query}")["items"])
 
+    def task(self, namespace: str, name: str) -> Json:
+        return self._request("GET", _TASK.format(namespace=namespace, name=name))
+
+    def apply_status(self, task: Json) -> None:
+        path = _TASK.format(namespace=task["metadata"]["namespace"], name=task["metadata"]["name"])
+        # By force: the two fields are ours, whoever wrote them.
+        self._request("PATCH", f"{path}/status?fieldManager={FIELD_MANAGER}&force=true", task, _APPLY)
+
     def _request(self, method: str, path: str, body: Json | None = None, kind: str = "application/json") -> Json:
-        # The token is read each time: kubelet renews the file.
-        headers = {
-            "Authorization": f"Bearer {(self._account / 'token').read_text().strip()}",
-            "Content-Type": kind,
-        }
+        what = f"{method} {path}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._base + path, data, headers, method=method)  # noqa: S310
-        context = ssl.create_default_context(cafile=str(self._account / "ca.crt"))
         try:
-            with urllib.request.urlopen(request, timeout=15, context=context) as answer:  # noqa: S310
-                return dict(json.load(answer))
-        except urllib.error.HTTPError as error:
-            raise ApiError(f"{method} {path}", error.code, _message(error.read())) from error
-        except OSError as error:
-            raise ApiError(f"{method} {path}", 0, str(error)) from error
+            # The token is read each time: kubelet renews the file.
+            token = (self._account / "token").read_text().strip()
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": kind, "Accept": "application/json"}
+            status, reason, answer = self._exchange(method, path, data, headers)
+            if status >= 300:
+                raise ApiError(what, status, _message(answer, reason))
+            return dict(json.loads(answer))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self.close()
+            raise ApiError(what, 0, str(error) or type(error).__name__) from error
+
+    def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        """One request on the connection that is open, or on a new one: also where the server has closed the old one."""
+        if self._connection is not None:
+            try:
+                return _send(self._connection, method, path, data, headers)
+            except (ConnectionError, ssl.SSLError, http.client.HTTPException):
+                self.close()
+        self._connection = self._connect()
+        return _send(self._connection, method, path, data, headers)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        place = urllib.parse.urlsplit(self._base)
+        host = place.hostname or ""
+        if place.scheme == "http":
+            return http.client.HTTPConnection(host, place.port, timeout=_TIMEOUT)
+        context = ssl.create_default_context(cafile=str(self._account / "ca.crt"))
+        return http.client.HTTPSConnection(host, place.port, timeout=_TIMEOUT, context=context)
+
+    def close(self) -> None:
+        """Give the connection up; the next request makes another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
-def _message(body: bytes) -> str:
+def _send(
+    connection: http.client.HTTPConnection, method: str, path: str, data: bytes | None, headers: dict[str, str]
+) -> tuple[int, str, bytes]:
+    connection.request(method, path, data, headers)
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.reason, answer.read()
+    except (OSError, http.client.HTTPException):
+        if answer.status < 300:
+            raise
+        connection.close()
+        return answer.status, answer.reason, b""  # a refusal stays one, also where its words are lost
+
+
+def _message(body: bytes, reason: str) -> str:
+    """What the API server says about a refusal, or what something between here and there says."""
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace")[:500]
+        return body.decode(errors="replace")[:500] or reason

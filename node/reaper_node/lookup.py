@@ -13,6 +13,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from reaper_node import containerd
+from reaper_node.errors import NodeError
 from reaper_node.files import replace_link
 from reaper_node.settings import SHIM
 
@@ -31,8 +32,14 @@ _DEFAULT = "/opt/containerd"
 def ensure(host: Host, daemon: Daemon) -> bool:
     """Make the link if it is missing or points elsewhere; whether that was so."""
     link = _link(host, daemon)
-    if link.is_symlink() and str(link.readlink()) == SHIM:
+    if _is_ours(link):
         return False
+    if link.exists() and not link.is_symlink():
+        raise NodeError(
+            "LinkInTheWay",
+            f"{_path(host, daemon)} on the node is not Reaper's link to its shim and would be run in its place: "
+            "move it away",
+        )
     link.parent.mkdir(parents=True, exist_ok=True)
     replace_link(link, SHIM)
     log.info("linked %s to %s", _path(host, daemon), SHIM)
@@ -40,8 +47,14 @@ def ensure(host: Host, daemon: Daemon) -> bool:
 
 
 def remove(host: Host, daemon: Daemon) -> None:
-    """Take the link away; the folder is containerd's."""
-    _link(host, daemon).unlink(missing_ok=True)
+    """Take our link away; the folder is containerd's, and another link or file is somebody else's."""
+    link = _link(host, daemon)
+    if _is_ours(link):
+        link.unlink()
+
+
+def _is_ours(link: Path) -> bool:
+    return link.is_symlink() and str(link.readlink()) == SHIM
 
 
 def _link(host: Host, daemon: Daemon) -> Path:

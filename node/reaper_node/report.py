@@ -20,18 +20,26 @@ ERROR = "reaper.io/runtime-error"
 _MESSAGE_LIMIT = 1024  # of an Event; annotations could be longer, but nobody reads that
 
 
-def ready(cluster: Cluster, node: str, version: str) -> bool:
-    """Say that the node runs reaper pods with this version; whether that is news."""
-    changed = _patch(cluster, node, {LABEL: READY}, {VERSION: version, ERROR: None})
-    if changed:
+def ready(cluster: Cluster, node: str, version: str) -> None:
+    """Say that the node runs reaper pods with this version, where the Node does not say so yet."""
+    if _patch(cluster, node, {LABEL: READY}, {VERSION: version, ERROR: None}):
         log.info("node %s has the label %s=%s, runtime %s", node, LABEL, READY, version)
         _event(cluster, node, "Normal", "ReaperRuntimeReady", f"reaper runtime {version} is ready on this node")
-    return changed
 
 
 def failed(cluster: Cluster, node: str, error: NodeError, *, usable: bool) -> None:
-    """Say what is wrong. A node that still runs reaper pods with what it has keeps its label."""
-    labels: dict[str, str | None] = {} if usable else {LABEL: FAILED}
+    """Say what is wrong. A node that was ready and is still usable stays ready."""
+    present = cluster.node(node)["metadata"].get("labels") or {}
+    stays = usable and present.get(LABEL) == READY
+    _complain(cluster, node, {} if stays else {LABEL: FAILED}, error)
+
+
+def not_removed(cluster: Cluster, node: str, error: NodeError) -> None:
+    """Say what is in the way of an uninstall; the label is gone since its beginning."""
+    _complain(cluster, node, {}, error)
+
+
+def _complain(cluster: Cluster, node: str, labels: dict[str, str | None], error: NodeError) -> None:
     if _patch(cluster, node, labels, {ERROR: f"{error.reason}: {error}"[:_MESSAGE_LIMIT]}):
         _event(cluster, node, "Warning", error.reason, str(error))
 

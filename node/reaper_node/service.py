@@ -6,15 +6,17 @@ A restart leaves running containers alone: their shims live on and containerd fi
 from __future__ import annotations
 
 import logging
+import posixpath
 import time
 from typing import TYPE_CHECKING
 
-from reaper_node import containerd
+from reaper_node import containerd, dropin
 from reaper_node.errors import CommandError, NodeError
-from reaper_node.settings import HANDLER
+from reaper_node.settings import DROP_IN, HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reaper_node.containerd import Daemon
     from reaper_node.host import Host
@@ -27,14 +29,32 @@ _POLL = 0.25
 
 
 def ensure_known(host: Host, settings: Settings, daemon: Daemon, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Make sure that the running containerd has read our drop-in; whether that took a restart."""
-    drop_in = host.path(f"{settings.drop_in_directory}/reaper.toml")
-    restarted = daemon.started <= drop_in.stat().st_ctime
-    if restarted:
-        drop_in.touch()  # or a clock that was set back would have us restart it for ever
+    """Make sure that the running containerd has read our drop-in; whether that took a restart.
+
+    Where containerd or its part for Kubernetes does not come up with the drop-in, the drop-in goes.
+    """
+    drop_in = host.path(posixpath.join(settings.drop_in_directory, DROP_IN))
+    if daemon.started > drop_in.stat().st_ctime:
+        _require_cri(host, settings)
+        return False
+    drop_in.touch()  # or a clock that was set back would have us restart it for ever
+    try:
         restart(host, settings, sleep)
-    _require_cri(host, settings)
-    return restarted
+        _require_cri(host, settings)
+    except NodeError as error:
+        log.warning("removing %s, with which containerd did not come up: %s", DROP_IN, error)
+        _restart_without(drop_in, host, settings, sleep)
+        raise
+    return True
+
+
+def _restart_without(drop_in: Path, host: Host, settings: Settings, sleep: Callable[[float], None]) -> None:
+    text = drop_in.read_text()
+    drop_in.unlink()
+    try:
+        restart(host, settings, sleep)
+    finally:
+        dropin.remember_refused(host, text)
 
 
 def restart(host: Host, settings: Settings, sleep: Callable[[float], None] = time.sleep) -> None:

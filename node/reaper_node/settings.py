@@ -44,6 +44,9 @@ class Settings:
     drop_in_directory: str = "/etc/containerd/conf.d"
     """The folder that containerd's main configuration imports, as a path of the node."""
 
+    tasks_directory: str = f"{STATE_DIRECTORY}/tasks"
+    """Where the runtime tells which process is a ReaperTask's, as a path of this pod."""
+
     check_interval: float = 60.0
     """Seconds between two looks at a node that is in order."""
 
@@ -70,5 +73,6 @@ class Settings:
             containerd_unit=env.get("REAPER_CONTAINERD_UNIT", cls.containerd_unit),
             containerd_socket=env.get("REAPER_CONTAINERD_SOCKET", cls.containerd_socket),
             drop_in_directory=env.get("REAPER_DROP_IN_DIRECTORY", cls.drop_in_directory),
+            tasks_directory=env.get("REAPER_TASKS_DIRECTORY", cls.tasks_directory),
             check_interval=check_interval,
         )

@@ -1,8 +1,8 @@
 """Uninstalling on every node at once: what the chart's pre-delete hook runs.
 
 A DaemonSet's rollout is the broadcast and the confirmation: its pods are asked to remove instead of
-to install, and each is Ready when its node is clean. If that does not happen in time the pods are
-asked to install again, so that a refused uninstall leaves a cluster that works.
+to install, and each is Ready when its node is clean. Whatever else ends the wait, the pods are asked
+to install again, so that a refused uninstall leaves a cluster that works.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONTAINER = "installer"
+INSTALL = ["install"]
+REMOVE = ["remove"]
 _POLL = 1.0
+_ALL_AT_ONCE = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}
+_PUT_BACK_WITHIN = 15.0  # of the 30 s between a SIGTERM and the end
 
 
 @dataclass(frozen=True)
@@ -54,35 +58,73 @@ def withdraw(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Have every node cleaned, or raise with the nodes that are not."""
+    """Have every node cleaned, or raise with the nodes that are not and have the runtime put back."""
     try:
-        original = _arguments(cluster.daemon_set(wanted.namespace, wanted.daemon_set))
+        strategy = cluster.daemon_set(wanted.namespace, wanted.daemon_set)["spec"]["updateStrategy"]
     except ApiError as error:
         if error.status == 404:
             log.info("the DaemonSet %s is gone: nothing to remove", wanted.daemon_set)
             return
         raise
-    _ask(cluster, wanted, ["remove"])
+    try:
+        _remove_everywhere(cluster, wanted, now, sleep)
+    except BaseException:
+        _put_back(cluster, wanted, strategy, now, sleep)
+        raise
+
+
+def _remove_everywhere(
+    cluster: Cluster, wanted: Withdrawal, now: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
     deadline = now() + wanted.timeout
     shown = ""
     while True:
-        daemon_set = cluster.daemon_set(wanted.namespace, wanted.daemon_set)
-        done, progress = _progress(daemon_set)
+        try:
+            done, progress = _look(cluster, wanted)
+        except ApiError as error:  # an API server that restarts is no reason to leave nodes half cleaned
+            done, progress = False, str(error)
         if progress != shown:
             log.info("%s", progress)
             shown = progress
         if done:
             return
         if now() > deadline:
-            _ask(cluster, wanted, original)
             raise NodeError("NodesNotClean", _unfinished(cluster, wanted, progress))
         sleep(_POLL)
 
 
-def _ask(cluster: Cluster, wanted: Withdrawal, arguments: list[str]) -> None:
+def _look(cluster: Cluster, wanted: Withdrawal) -> tuple[bool, str]:
+    daemon_set = cluster.daemon_set(wanted.namespace, wanted.daemon_set)
+    # Also when somebody changed it back meanwhile, as an earlier hook that gives up does.
+    if _arguments(daemon_set) != REMOVE:
+        _ask(cluster, wanted, REMOVE, _ALL_AT_ONCE)
+        return False, "no node is clean yet"
+    return _progress(daemon_set)
+
+
+def _put_back(
+    cluster: Cluster,
+    wanted: Withdrawal,
+    strategy: Json,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    deadline = now() + _PUT_BACK_WITHIN
+    while True:
+        try:
+            _ask(cluster, wanted, INSTALL, strategy)
+        except ApiError as error:
+            if now() > deadline:
+                log.error("the runtime was not put back: %s", error)  # noqa: TRY400
+                return
+            sleep(_POLL)
+        else:
+            return
+
+
+def _ask(cluster: Cluster, wanted: Withdrawal, arguments: list[str], strategy: Json) -> None:
     template = {"spec": {"containers": [{"name": CONTAINER, "args": arguments}]}}
-    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}
-    patch = {"spec": {"template": template, "updateStrategy": strategy}}
+    patch = {"spec": {"template": template, "updateStrategy": {"$patch": "replace", **strategy}}}
     cluster.patch_daemon_set(wanted.namespace, wanted.daemon_set, patch)
     log.info("asked the pods of %s to %s", wanted.daemon_set, arguments[0])
 
@@ -105,13 +147,17 @@ def _progress(daemon_set: Json) -> tuple[bool, str]:
 
 def _unfinished(cluster: Cluster, wanted: Withdrawal, progress: str) -> str:
     names = []
-    for pod in cluster.pods(wanted.namespace, wanted.selector):
+    try:
+        pods = cluster.pods(wanted.namespace, wanted.selector)
+    except ApiError:
+        pods = []  # the progress says the same
+    for pod in pods:
         conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions", [])}
         if conditions.get("Ready") != "True":
             names.append(f"{pod['spec'].get('nodeName', 'no node')} (pod {pod['metadata']['name']})")
     return (
-        f"after {wanted.timeout:.0f} s {progress}, the runtime was put back; "
-        f"not clean: {', '.join(sorted(names)) or 'unknown'}. "
+        f"after {wanted.timeout:.0f} s: {progress}; "
+        f"not clean: {', '.join(sorted(names)) or 'unknown'}; the runtime is put back. "
         "Their logs say why; usually Pods with runtimeClassName reaper-v2 are still there. "
         "`helm uninstall --no-hooks` leaves the nodes as they are"
     )
