@@ -1,145 +1,199 @@
-"""reaper-validate: what the API server would say of a ReaperTask, and what it would drop without a word."""
+"""reaper-validate: manifests against Reaper's table of rules, without a cluster."""
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import BaseModel
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-from reaper_api.task import InvalidTask, ReaperTask
-from reaper_api.vocabulary import API_VERSION, KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-VALID, INVALID, UNREADABLE = 0, 1, 2  # exit codes
+    from reaper_api.ruleset.rule import Rule
+    from reaper_cli.linting import Report, Scope
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, with its place: line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+CLEAN, FOUND, UNUSABLE = 0, 1, 2  # exit codes
+SUFFIXES = (".yaml", ".yml", ".json")
+# What --fail-on names, and the severities that count then.
+FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.version_option(version("reaper-k8s"))
-def main(files: tuple[str, ...]) -> None:
-    """Check the ReaperTasks in YAML files ("-" is standard input), without a cluster.
+def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's
+    if asked and not context.resilient_parsing:
+        from importlib.metadata import version  # 30 ms
 
-    Other kinds are passed over. Exit codes: 0 all valid, 1 something is wrong, 2 a file cannot be read.
+        click.echo(f"reaper-validate, version {version('reaper-k8s')}")
+        context.exit()
+
+
+def _explain(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name and not context.resilient_parsing:
+        from reaper_cli.reports import explain
+
+        click.echo("\n".join(explain(_rule(name))))
+        context.exit()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="Text for people, JSON, SARIF for code scanning, or annotations of a GitHub workflow.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(FAIL_ON)),
+    default="error",
+    show_default=True,
+    help="What makes exit code 1. `warning` also covers what the chart's policy refuses.",
+)
+@click.option("--ignore", multiple=True, metavar="RPR001,...", help="Rules to pass over; may be repeated.")
+@click.option(
+    "--runtime-class",
+    "runtime_classes",
+    multiple=True,
+    metavar="NAME",
+    help="Pods of this RuntimeClass, instead of reaper-v2; may be repeated.",
+)
+@click.option("--all", "everything", is_flag=True, help="All Pods, whatever their RuntimeClass: would they run here?")
+@click.option(
+    "--explain",
+    metavar="RPR001",
+    callback=_explain,
+    expose_value=False,
+    is_eager=True,
+    help="What a rule says, and why.",
+)
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="The version.")
+def main(
+    files: tuple[str, ...],
+    *,
+    form: str,
+    fail_on: str,
+    ignore: tuple[str, ...],
+    runtime_classes: tuple[str, ...],
+    everything: bool,
+) -> None:
+    """Check manifests for Reaper, without a cluster: ReaperTasks, Pods, and workloads with runtimeClassName reaper-v2.
+
+    FILE is a file, a directory (all .yaml, .yml and .json below it) or "-" for standard input. Other objects are passed
+    over. A comment `# reaper: ignore=RPR006` on a line, or above it, passes over findings in that field.
+
+    Exit codes: 0 nothing found that counts (see --fail-on), 1 something found, 2 wrong usage or a file that cannot be
+    read.
     """
-    worst = VALID
-    for name in files:
+    if not files:
+        raise click.UsageError('which manifests? Name files or directories, or "-" for standard input')
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # 40 ms to look for plugins that there are not
+    from reaper_cli.linting import Scope
+
+    scope = Scope(everything=everything, ignore=frozenset(_ids(ignore)))
+    if runtime_classes:
+        scope = Scope(frozenset(runtime_classes), everything, scope.ignore)
+    report = _look(files, scope)
+    _print(report, form)
+    _remark(report, files)
+    found = any(report.count(severity) for severity in _counting(fail_on))
+    sys.exit(UNUSABLE if report.unreadable else FOUND if found else CLEAN)
+
+
+def _ids(words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        for name in word.replace(",", " ").split():
+            yield _rule(name).id
+
+
+def _rule(name: str) -> Rule:
+    from reaper_api.ruleset.table import BY_ID
+
+    if name.upper() not in BY_ID:
+        raise click.UsageError(f"there is no rule {name}: there are {', '.join(BY_ID)}")
+    return BY_ID[name.upper()]
+
+
+def _counting(fail_on: str) -> Iterator[Any]:
+    from reaper_api.ruleset.rule import Severity
+
+    return (Severity(name) for name in FAIL_ON[fail_on])
+
+
+def _look(names: Iterable[str], scope: Scope) -> Report:
+    from ruamel.yaml.error import YAMLError
+
+    from reaper_cli.linting import Report, lint
+    from reaper_cli.manifests import one_line, read
+
+    report = Report()
+    for name in names:
         try:
-            text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-            tasks = list(read_tasks(text))
-        except (OSError, UnicodeDecodeError, YAMLError) as error:
-            click.echo(f"{name}: {_one_line(error)}", err=True)
-            worst = max(worst, UNREADABLE)
+            files = list(_files(name, report.remarks))
+        except OSError as error:
+            report.unreadable.append((name, one_line(error)))
             continue
-        for task in tasks:
-            findings = list(check(task, name))
-            for finding in findings:
-                click.echo(finding)
-            worst = max(worst, INVALID if findings else VALID)
-            if not findings:
-                click.echo(f"{name}: {KIND} {_name(task)} is valid")
-        if not tasks:
-            click.echo(f"{name}: no {KIND} in it", err=True)
-    sys.exit(worst)
+        if not files:
+            report.remarks.append(f"{name}: there is no file that ends with {', '.join(SUFFIXES)} in it")
+        for file in files:
+            try:
+                lint(read(file), file, scope, report)
+            except (OSError, UnicodeDecodeError, YAMLError) as error:
+                report.unreadable.append((file, one_line(error)))
+    return report
 
 
-def read_tasks(text: str) -> Iterator[CommentedMap]:
-    """The ReaperTasks among the documents of a YAML stream. Raises YAMLError when it is not YAML."""
-    for document in YAML(typ="rt").load_all(text):
-        if isinstance(document, CommentedMap) and document.get("kind") == KIND:
-            yield document
-
-
-def check(task: CommentedMap, file: str) -> Iterator[Finding]:
-    """What is wrong with one task: fields that do not exist first, since they may explain the rest."""
-    if task.get("apiVersion") != API_VERSION:
-        yield Finding(file, *_place(task, "apiVersion"), f"apiVersion must be {API_VERSION}")
-    if "spec" in task:
-        yield from _unknown(task["spec"], ReaperTask.model_fields["spec"].annotation, "spec", file)
-    body = {**task, "metadata": {"namespace": "default", "uid": "-", "generation": 1, **(task.get("metadata") or {})}}
-    try:
-        ReaperTask.parse(body)
-    except InvalidTask as error:
-        for message in str(error).split("; "):
-            yield Finding(file, *_locate(task, message.partition(":")[0]), message)
-
-
-def _unknown(value: Any, model: Any, path: str, file: str) -> Iterator[Finding]:
-    """Fields that no model has: the API server prunes them, and the user never hears of it."""
-    if isinstance(value, CommentedSeq):
-        for number, item in enumerate(value):
-            yield from _unknown(item, model, f"{path}[{number}]", file)
-    found = _model_in(model)
-    if not isinstance(value, CommentedMap) or found is None:
+def _files(name: str, remarks: list[str]) -> Iterator[str]:
+    """A file as it is; of a directory, the manifests below it in the order of their names. Raises OSError."""
+    path = Path(name)
+    if name == "-" or not path.is_dir():
+        yield name
         return
-    fields = {field.alias or name: field.annotation for name, field in found.model_fields.items()}
-    for key in value:
-        if key not in fields:
-            known = ", ".join(sorted(fields))
-            yield Finding(
-                file, *_place(value, key), f"{path}.{key} does not exist and would be dropped; there are {known}"
-            )
-        else:
-            yield from _unknown(value[key], fields[key], f"{path}.{key}", file)
+    is_chart = (path / "Chart.yaml").exists()
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if is_chart and entry.name == "templates":
+            remarks.append(f"{entry}: passed over, templates of a Helm chart are no YAML yet: use helm template")
+        elif entry.is_dir() and not entry.is_symlink():
+            yield from _files(str(entry), remarks)
+        elif entry.suffix in SUFFIXES:
+            yield str(entry)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model inside list[Model], Model | None and the like."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+def _print(report: Report, form: str) -> None:
+    from reaper_cli import reports
+
+    colour = False if os.environ.get("NO_COLOR") else None
+    if form in ("text", "github"):
+        for line in reports.as_text(report) if form == "text" else reports.as_github(report):
+            click.echo(line, color=colour)
+        return
+    import json
+
+    if form == "json":
+        data = reports.as_json(report)
+    else:
+        from importlib.metadata import version
+
+        data = reports.as_sarif(report, version("reaper-k8s"))
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def _locate(task: CommentedMap, path: str) -> tuple[int, int]:
-    """The place of a path such as spec.env[0].name, or of the nearest thing above it that is there."""
-    place, node = (1, 1), task
-    for part in path.replace("[", ".").replace("]", "").split("."):
-        key: Any = int(part) if part.isdigit() else part
-        if isinstance(node, CommentedMap) and key in node:
-            place = _place(node, key)
-        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-            line, column = node.lc.item(key)
-            place = line + 1, column + 1
-        else:
-            break
-        node = node[key]
-    return place
+def _remark(report: Report, names: tuple[str, ...]) -> None:
+    """What is no data goes to standard error."""
+    for file, problem in report.unreadable:
+        click.echo(f"{file}: {problem}", err=True)
+    for remark in report.remarks:
+        click.echo(remark, err=True)
+    if len(report.verdicts) > 1:
+        from reaper_cli.reports import summary
 
-
-def _place(node: CommentedMap, key: str) -> tuple[int, int]:
-    line, column = node.lc.key(key) if key in node else (node.lc.line, node.lc.col)
-    return line + 1, column + 1
-
-
-def _name(task: CommentedMap) -> str:
-    metadata = task.get("metadata") or {}
-    return str(metadata.get("name") or metadata.get("generateName") or "without a name")
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        click.echo(summary(report), err=True)
+    if not report.verdicts and not report.unreadable:
+        others = f"; {report.others} with Pods of other runtimes: --all checks them" if report.others else ""
+        click.echo(f"{', '.join(names)}: no object for Reaper in it{others}", err=True)

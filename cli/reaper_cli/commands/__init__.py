@@ -1,0 +1,1 @@
+"""The verbs of kubectl-reaper, one in each module."""

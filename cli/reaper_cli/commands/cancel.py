@@ -1,0 +1,64 @@
+"""cancel: end a task's process and keep the task, its output and its exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reaper_api.vocabulary import ANNOTATION_CANCELLED, ANNOTATION_OLD_DEADLINE
+from reaper_cli import options, pods
+from reaper_cli.cluster import TASKS, Selection
+from reaper_cli.errors import Problem
+from reaper_cli.session import talk
+from reaper_cli.steering import steer
+from reaper_cli.task import Task
+from reaper_cli.waiting import Waiter
+
+if TYPE_CHECKING:
+    from reaper_cli.cluster import Cluster
+    from reaper_cli.session import Session
+
+# The one way to end a task that keeps its Pod and so its output. It counts from when the operator took the task up.
+_NOW = 1  # seconds
+
+
+@options.verb()
+@options.task_names(nargs=-1, metavar="[NAME...]")
+@click.option("-l", "--selector", default="", help="All unfinished tasks with these labels.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the process has ended; the default.")
+@options.timeout("Give up waiting after this time.")
+@options.with_cluster
+def command(
+    session: Session, cluster: Cluster, *, names: tuple[str, ...], selector: str, wait: bool, timeout: float | None
+) -> None:
+    """End a task's process, and keep the task and its output.
+
+    The process gets SIGTERM, and SIGKILL after its grace period; the task is Failed with reason DeadlineExceeded, and
+    is not tried again. To end it and have it gone: kubectl delete reapertask NAME.
+    """
+    if bool(names) == bool(selector):
+        raise click.UsageError("which tasks? Name them, or select them with -l")
+    waiter = Waiter(cluster, session.clock, timeout, talk)
+    tasks = [pods.find(cluster, name) for name in names] if names else _unfinished(cluster, selector)
+    for task in tasks:
+        if task.suspended:
+            raise Problem(f"task {task.name} is suspended: nothing runs", f"kubectl delete reapertask {task.name}")
+        if task.finished:
+            click.echo(f"{task.name} is over already: {task.state}")
+            continue
+        stamp = session.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        notes = {ANNOTATION_CANCELLED: stamp}
+        if task.deadline is not None:
+            notes[ANNOTATION_OLD_DEADLINE] = str(task.deadline)
+        steer(cluster, task.name, {"activeDeadlineSeconds": _NOW}, notes)
+        click.echo(f"{task.name} cancelled")
+    if wait:
+        for task in tasks:
+            if not task.finished:
+                talk(f"{task.name}: {waiter.end(task).state}")
+
+
+def _unfinished(cluster: Cluster, selector: str) -> list[Task]:
+    tasks = [Task.read(body) for body in cluster.list(TASKS, Selection(cluster.namespace, labels=selector))]
+    return [task for task in tasks if not task.finished and not task.suspended]

@@ -1,0 +1,134 @@
+"""YAML as kubectl reads and writes it."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.resolver import VersionedResolver
+
+from reaper_cli.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+WIDTH = 110
+# What ruamel raises beside YAMLError where a tag, a key or an anchor makes no sense.
+_NOT_FORESEEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+
+
+class _KubectlResolver(VersionedResolver):
+    """Plain y, n, yes, no, on and off are booleans, as in YAML 1.1 and in kubectl."""
+
+
+_KubectlResolver.add_implicit_resolver(
+    "tag:yaml.org,2002:bool",
+    re.compile(r"(?:y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)\Z"),
+    list("yYnNoO"),
+)
+
+
+class Octal(int):
+    """A number that is written with a zero before it, as permission bits are."""
+
+
+class _KubectlConstructor(RoundTripConstructor):
+    """A date is text, as in JSON and in kubectl; 0644 is octal, as in YAML 1.1."""
+
+    bool_values = RoundTripConstructor.bool_values | {"y": True, "n": False}
+
+    def construct_octal_or_int(self, node: Any) -> Any:
+        if re.fullmatch(r"0[0-7]+", node.value):
+            return Octal(node.value, 8)
+        return self.construct_yaml_int(node)
+
+
+class _KubectlRepresenter(RoundTripRepresenter):
+    """Writes octal numbers as they were read."""
+
+    def represent_octal(self, data: Octal) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:int", f"0{data:o}")
+
+
+_KubectlConstructor.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str)
+_KubectlConstructor.add_constructor("tag:yaml.org,2002:int", _KubectlConstructor.construct_octal_or_int)
+_KubectlRepresenter.add_representer(Octal, _KubectlRepresenter.represent_octal)
+
+
+def yaml() -> YAML:
+    """A reader and writer that keeps comments, quotes and order."""
+    found = YAML(typ="rt")
+    found.Resolver, found.Constructor, found.Representer = _KubectlResolver, _KubectlConstructor, _KubectlRepresenter
+    found.preserve_quotes = True
+    found.width = WIDTH
+    found.brace_single_entry_mapping_in_flow_sequence = True  # [{a: b}], not [a: b], which few can read
+    found.indent(mapping=2, sequence=4, offset=2)
+    return found
+
+
+def documents(text: str) -> Iterator[Any]:
+    """The documents of a YAML stream. Raises YAMLError when it is not YAML, or none that an object is written in."""
+    try:
+        yield from yaml().load_all(text)
+    except _NOT_FORESEEN as error:
+        raise YAMLError(
+            f"this is no YAML that an object can be written in ({error or type(error).__name__})"
+        ) from error
+    except RecursionError as error:
+        raise YAMLError("this is nested too deeply for an object") from error
+
+
+def dump(*objects: Any) -> str:
+    """Objects as a YAML stream. What kubectl would read as a boolean is quoted."""
+    stream = io.StringIO()
+    yaml().dump_all(objects, stream)
+    return stream.getvalue().rstrip("\n") + "\n"
+
+
+def read(name: str) -> str:
+    """A file, or standard input for "-". OSError and UnicodeDecodeError as they come."""
+    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+
+
+def load(name: str) -> list[CommentedMap]:
+    """The objects of a file, those in Lists too. A Problem says what cannot be read, and where."""
+    try:
+        return [item for document in documents(read(name)) for item in items(document)]
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise Problem(f"{name}: {one_line(error)}") from error
+
+
+def items(document: Any) -> Iterator[CommentedMap]:
+    """An object, or the objects of a List."""
+    if not isinstance(document, CommentedMap):
+        return
+    if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+        for item in document["items"]:
+            yield from items(item)
+    else:
+        yield document
+
+
+def one_line(error: Exception) -> str:
+    """What is wrong with a file, with line and column where they are known."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
