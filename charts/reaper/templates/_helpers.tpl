@@ -28,10 +28,55 @@ app.kubernetes.io/part-of: reaper
 {{- printf "%s:%s" $image.repository ($image.tag | default $root.Chart.AppVersion) -}}
 {{- end -}}
 
+{{/* The controllers of Kubernetes that make Pods, or what makes Pods; in kube-system they have the accounts NAME-controller. */}}
+{{- define "reaper.controllers" -}}
+cronjob daemon-set deployment job replicaset replication statefulset
+{{- end -}}
+
 {{/* What a container needs to be allowed where Pod Security is "restricted". */}}
 {{- define "reaper.restricted" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end -}}
+
+{{/* A condition: what others wrote was judged with them, and nobody reads a controller's warnings. */}}
+{{- define "reaper.notByController" -}}
+{{- $makers := list (printf "system:serviceaccount:%s:%s-operator" .Release.Namespace (include "reaper.name" .)) "system:kube-controller-manager" }}
+{{- range splitList " " (include "reaper.controllers" .) }}
+{{- $makers = append $makers (printf "system:serviceaccount:kube-system:%s-controller" .) }}
+{{- end -}}
+- name: not-by-a-controller
+  expression: "!(request.userInfo.username in ['{{ join "', '" $makers }}'])"
+{{- end -}}
+
+{{/* The Secret with the webhooks' certificate. */}}
+{{- define "reaper.webhookSecret" -}}
+{{- .Values.admission.webhooks.certificates.secretName | default (printf "%s-operator-webhooks" (include "reaper.name" .)) -}}
+{{- end -}}
+
+{{/* Where the API server asks: (list $ "/validate"). */}}
+{{- define "reaper.webhook" -}}
+{{- $root := index . 0 -}}
+service:
+  name: {{ include "reaper.name" $root }}-operator-webhooks
+  namespace: {{ $root.Release.Namespace }}
+  port: 443
+  path: {{ index . 1 }}
+{{- end -}}
+
+{{/* What keeps a webhook from being in the way of a cluster. */}}
+{{- define "reaper.webhookManners" -}}
+namespaceSelector:
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: NotIn
+      values: {{ append .Values.admission.webhooks.excludedNamespaces .Release.Namespace | uniq | toJson }}
+    {{- toYaml (.Files.Get "files/rules.yaml" | fromYaml).namespaceSelector.matchExpressions | nindent 4 }}
+failurePolicy: Ignore
+timeoutSeconds: {{ .Values.admission.webhooks.timeoutSeconds }}
+matchPolicy: Equivalent
+sideEffects: None
+admissionReviewVersions: [v1]
 {{- end -}}
