@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
 CLUSTER := PYTHONPATH=tests/e2e $(PYTHON) -m cluster
 
-.PHONY: help demo test check unit integration conformance e2e bench generate lock runtime images cluster install cluster-down clean
+.PHONY: help demo test check unit integration conformance conformance-all chaos fuzz e2e tutorial screens bench generate lock runtime images cluster control-plane install cluster-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ help: ## this list
 demo: cluster install ## a cluster, Reaper on it, a task and a Pod that run: everything from nothing (first time: 15 minutes)
 	@$(PYTHON) tools/demo.py
 
-test: check runtime cluster install ## all checks and all tests, on a real containerd and a real cluster
+test: check runtime cluster install control-plane ## all checks and all tests, on a real containerd and a real cluster
 	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
 	$(PYTEST) tests/unit tests/integration tests/conformance tests/e2e
 
@@ -32,19 +32,38 @@ check: $(VENV)/.ready ## ruff, mypy --strict, import-linter, and drift of genera
 unit: $(VENV)/.ready ## tests of single modules, in seconds
 	$(PYTEST) tests/unit
 
-integration: cluster ## the operator against a real API server and against a faulty one, the chart with Helm
+integration: control-plane ## the operator against a real API server and against a faulty one, the chart with Helm
 	$(PYTEST) tests/integration
 
 conformance: runtime ## our shim and runc's under the same tests, and under real containerds
 	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
 	$(PYTEST) tests/conformance
 
+conformance-all: runtime ## the same under Debian's containerd 1.7 and 2.1 too
+	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc mmdebstrap:mmdebstrap
+	$(PYTEST) tests/conformance --all-containerds
+
+chaos: runtime ## 200 times kill -9 of workloads, shims, fork servers and containerds; ARGS="--seed 7 --kills 50"
+	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
+	PYTHONPATH=tools $(PYTHON) -m tests.conformance.chaos $(ARGS)
+
+fuzz: $(VENV)/.ready ## a million random inputs for the ttrpc server, and a million guided by coverage; ARGS="--seed 7 --inputs 10000"
+	$(PYTHON) -m tests.fuzz.ttrpc_server $(ARGS)
+	$(PYTHON) -m tests.fuzz.guided $(ARGS)
+
 e2e: cluster install ## kubectl and YAML against the cluster
 	$(PYTEST) tests/e2e
 
-bench: runtime ## our shim beside runc's, as ratios
+tutorial: cluster install ## type docs/tutorial.md anew on the cluster, and write down what it prints
+	PYTHONPATH=tests/e2e $(PYTHON) -m tutorial
+
+screens: cluster install ## the pictures in docs/screens/, of real commands on the cluster
+	PYTHONPATH=tests/e2e $(PYTHON) -m screens
+
+bench: runtime cluster install control-plane ## beside runc and beside batch Jobs, as ratios; writes docs/performance.md; ARGS="--quick"
 	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
-	$(PYTHON) -m tests.bench.start_latency
+	@$(CLUSTER) path kwok >/dev/null
+	PYTHONPATH=tests/e2e $(PYTHON) -m tests.bench $(ARGS)
 
 generate: $(VENV)/.ready ## write what is derived from the models in api/
 	$(PYTHON) tools/generate.py
@@ -57,6 +76,10 @@ runtime: $(VENV)/.ready ## build/runtime/: the runtime with its own interpreter
 
 images: runtime cluster ## reaper-operator:dev and reaper-node:dev
 	@$(PYTHON) tools/build_images.py
+
+control-plane: $(VENV)/.ready ## the programs of a control plane without nodes, which integration tests start and stop
+	@$(CLUSTER) tools
+	@for module in kubernetes etcd; do $(CLUSTER) path $$module >/dev/null; done
 
 cluster: $(VENV)/.ready ## the kind cluster `reaper` (WORKERS=2 for more), its tools in .tools/bin, .tools/kubeconfig
 	@$(CLUSTER) up

@@ -45,33 +45,37 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reaper"
 
 
-def extract(packages: Sequence[str], destination: Path) -> None:
+def extract(packages: Sequence[str], destination: Path, suite: str = SUITE) -> None:
     """Unpack `packages` and all they depend on into `destination`, made if it is missing.
 
     Ownership becomes the caller's and nothing is executed, so this works as root or not.
     The download is cached by suite, architecture and package names: remove the cache folder's
     `debian/` to get newer versions.
     """
-    archive = fetch(packages)
+    archive = fetch(packages, suite)
     destination.mkdir(parents=True, exist_ok=True)
     excluded = [f"--exclude={path}" for path in _NOT_FROM_PACKAGES]
     command = ["tar", "-C", str(destination), "--no-same-owner", "--anchored", *excluded, "-xf", str(archive)]
     _run(command, f"cannot unpack {archive}: remove it and try again")
 
 
-def fetch(packages: Sequence[str]) -> Path:
+def fetch(packages: Sequence[str], suite: str = SUITE) -> Path:
     """The cached tar archive of `packages` with their dependencies, downloaded if it is not there."""
-    archive = cache_directory() / "debian" / f"{_key(packages)}.tar"
+    archive = cache_directory() / "debian" / f"{_key(packages, suite)}.tar"
     if archive.exists():
         return archive
     archive.parent.mkdir(parents=True, exist_ok=True)
     _require_mmdebstrap()
-    print(f"downloading Debian {SUITE} packages: {', '.join(sorted(packages))}", file=sys.stderr, flush=True)
+    print(f"downloading Debian {suite} packages: {', '.join(sorted(packages))}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="partial-", dir=archive.parent) as scratch:
         partial = Path(scratch) / "packages.tar"
         # chrootless: nothing to enter, nothing to mount, no user namespace, the same as root or not.
         command = ["mmdebstrap", "--mode=chrootless", "--variant=extract", "--format=tar"]
-        command += [f"--include={','.join(sorted(packages))}", SUITE, str(partial)]
+        if (
+            suite != SUITE
+        ):  # unstable's lists expire, on a mirror that is behind too; signatures are checked all the same
+            command.append('--aptopt=Acquire::Check-Valid-Until "false"')
+        command += [f"--include={','.join(sorted(packages))}", suite, str(partial)]
         _run(command, f"cannot download Debian packages {', '.join(sorted(packages))}")
         # A rename in one file system: another process sees the whole archive or none.
         partial.replace(archive)
@@ -84,12 +88,12 @@ def architecture() -> str:
     return _run(command, "cannot ask dpkg for the architecture: is this Debian or Ubuntu?").strip()
 
 
-def _key(packages: Sequence[str]) -> str:
+def _key(packages: Sequence[str], suite: str) -> str:
     names = sorted(set(packages))
     if not names:
         raise DebianError("no packages were named")
-    digest = hashlib.sha256("\n".join([SUITE, architecture(), *names]).encode()).hexdigest()
-    return f"{SUITE}-{architecture()}-{names[0]}-{digest[:16]}"
+    digest = hashlib.sha256("\n".join([suite, architecture(), *names]).encode()).hexdigest()
+    return f"{suite}-{architecture()}-{names[0]}-{digest[:16]}"
 
 
 def _require_mmdebstrap() -> None:

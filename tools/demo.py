@@ -7,6 +7,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
@@ -16,8 +19,19 @@ BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() and not os.environ.g
 RUNTIME = "/opt/reaper/current/bin/reaper-runtime"
 
 
+MANIFESTS = tuple(ROOT / "examples" / name for name in ("hello.yaml", "ticker.yaml", "pod.yaml"))
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+Object = dict[str, Any]
+
+
 class DemoError(Exception):
     """A step did not do what it should; the message says which."""
+
+    def __init__(self, message: str, advice: str = "kubectl -n reaper-system get pods; kubectl get events") -> None:
+        """`advice`: what to type next."""
+        super().__init__(message)
+        self.advice = advice
 
 
 def main() -> int:
@@ -25,15 +39,69 @@ def main() -> int:
     os.environ["KUBECONFIG"] = str(TOOLS / "kubeconfig")
     os.environ["PATH"] = f"{TOOLS / 'bin'}:{os.environ['PATH']}"
     try:
+        room()
+        permission()
         tasks()
         process_on_the_node()
         pod()
     except DemoError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
-        print("look at: kubectl -n reaper-system get pods; kubectl get events", file=sys.stderr)
+        print(f"try: {error.advice}", file=sys.stderr)
         return 1
     what_next()
     return 0
+
+
+def room() -> None:
+    """Names for the demo's objects, which an earlier demo's may have; where others have them, nothing is changed."""
+    there = json.loads(quietly("kubectl get reapertasks,pods -o json"))["items"]
+    taken = in_the_way(there, [yaml.safe_load(path.read_text()) for path in MANIFESTS])
+    if taken:
+        raise DemoError(
+            f"namespace default has {' and '.join(taken)}, not made by the demo, which needs the names and has changed "
+            "nothing",
+            f"if nobody needs what is there: kubectl delete {' '.join(taken)}; then make demo",
+        )
+
+
+def in_the_way(there: list[Object], wanted: list[Object]) -> list[str]:
+    """Which of the objects that are there have the name of a wanted one, or of its Pod, and are others: as kubectl
+    names them."""
+    manifests = {_place(each): each for each in wanted}
+    tasks = {name for kind, name in manifests if kind != "Pod"}
+    found = []
+    for each in there:
+        kind, name = _place(each)
+        if (kind, name) in manifests:
+            other = _applied(each) != manifests[kind, name]["spec"]
+        else:
+            other = kind == "Pod" and name in tasks and name not in _controllers(each)
+        if other:
+            found.append(f"{kind.lower()}/{name}")
+    return found
+
+
+def _place(item: Object) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
+
+
+def _applied(item: Object) -> Object | None:
+    """The spec that somebody has applied, without what the API server has added; None where it was not applied."""
+    text = (item["metadata"].get("annotations") or {}).get(_APPLIED)
+    spec: Object | None = None if text is None else json.loads(text)["spec"]
+    return spec
+
+
+def _controllers(item: Object) -> set[str]:
+    """The tasks that a Pod belongs to."""
+    owners = item["metadata"].get("ownerReferences") or []
+    return {owner["name"] for owner in owners if owner["kind"] == "ReaperTask"}
+
+
+def permission() -> None:
+    """The namespace, which has no host processes by itself. The demo's user is an administrator and needs no role."""
+    title("Host processes are for namespaces that an administrator opens (docs/security.md)")
+    show("kubectl label namespace default reaper.io/allow=true --overwrite")
 
 
 def tasks() -> None:
@@ -82,6 +150,7 @@ PATH=$PWD/.tools/bin:$PATH
   kubectl delete reapertask ticker              # and its process is gone
   kubectl apply -f examples/failing.yaml        # phase Failed, exit code 42
   kubectl explain reapertask.spec
+  less docs/tutorial.md                         # the first hour, step by step
   make cluster-down                             # removes all of this""")
 
 

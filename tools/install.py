@@ -23,23 +23,26 @@ def main() -> int:
     # A new image under the same tag makes new pods only if their template changes: the image's id is put into it.
     values = {part: f"{part}.podAnnotations.reaper\\.io/image-id={image_id(f'reaper-{part}:dev')}" for part in PARTS}
     wanted = digest(list(values.values()))
-    if installed() == wanted:
+    status, description = release()
+    if status == "deployed" and description == wanted:
         print("==> release reaper is installed already")
         return 0
+    if status == "uninstalling":
+        print("==> forgetting the release, whose uninstall was interrupted; what is on the nodes stays", flush=True)
+        helm("uninstall", RELEASE, "--no-hooks", "--wait")
     subprocess.run(
         [sys.executable, "-m", "cluster", "load", *IMAGES],
         check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "tests" / "e2e")},
     )  # fmt: skip
     print("==> installing the chart with Helm and waiting for operator and nodes", flush=True)
     begun = time.monotonic()
-    command = [str(TOOLS / "bin" / "helm"), "upgrade", "--install", RELEASE, str(ROOT / "charts" / "reaper")]
-    command += ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "4m"]
-    command += ["--description", wanted]
+    words = ["upgrade", "--install", RELEASE, str(ROOT / "charts" / "reaper"), "--create-namespace"]
+    words += ["--wait", "--timeout", "4m", "--description", wanted]
     for part, stamp in values.items():
-        command += ["--set", f"{part}.image.tag=dev", "--set-string", stamp]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        words += ["--set", f"{part}.image.tag=dev", "--set-string", stamp]
+    done = helm(*words)
     if done.returncode != 0:
-        print(done.stdout, file=sys.stderr)
+        print(done.stdout + done.stderr, file=sys.stderr)
         print("helm could not install it: kubectl -n reaper-system get pods,events says more", file=sys.stderr)
         return 1
     print(f"    done in {time.monotonic() - begun:.0f} s")
@@ -63,14 +66,19 @@ def digest(values: list[str]) -> str:
     return found.hexdigest()[:16]
 
 
-def installed() -> str:
-    """What main() noted in the release that is deployed on the cluster; an empty string if there is none."""
-    command = [str(TOOLS / "bin" / "helm"), "status", RELEASE, "--namespace", NAMESPACE, "--output", "json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+def release() -> tuple[str, str]:
+    """Status of the release on the cluster, and what main() noted in it; empty strings if there is none."""
+    done = helm("status", RELEASE, "--output", "json")
     if done.returncode != 0:
-        return ""
+        return "", ""
     info = json.loads(done.stdout)["info"]
-    return str(info["description"]) if info["status"] == "deployed" else ""
+    return str(info["status"]), str(info["description"])
+
+
+def helm(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run it in the release's namespace."""
+    command = [str(TOOLS / "bin" / "helm"), *words, "--namespace", NAMESPACE]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 if __name__ == "__main__":

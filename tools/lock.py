@@ -79,7 +79,7 @@ def main() -> None:
         development = requirements(pyproject, everything, development=True)
         compile_lock(uv, development, locks / "dev.txt", None, upgrade=upgrade)
         print("locks/operator.txt", flush=True)
-        operator = requirements(pyproject, {"operator"}, development=False)
+        operator = requirements(pyproject, {"operator", "operator-tracing", "operator-webhooks"}, development=False)
         compile_lock(uv, operator, locks / "operator.txt", locks / "dev.txt", upgrade=upgrade)
 
 
