@@ -14,17 +14,38 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.containerd import BUNDLE, busybox_rootfs
+from tests.conformance.containerd import BUNDLE, SUITES, Containerd, busybox_rootfs, programs_of
 from tests.conformance.shim import Runtime, Shim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The versions between oldest and newest take time that not every run has."""
+    parser.addoption("--all-containerds", action="store_true", help="run under containerd 1.7 and 2.1 too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests under a real containerd run once a version."""
+    if "version" in metafunc.fixturenames:
+        between = SUITES if metafunc.config.getoption("--all-containerds") else ()
+        metafunc.parametrize("version", ["debian", *between, "newest"], scope="module")
+
+
+@pytest.fixture(scope="module")
+def containerd(version: str) -> Iterator[Containerd]:
+    """A daemon of each version, with nothing in it."""
+    with Containerd(programs_of(version), BUNDLE) as daemon:
+        yield daemon
+
+
 @pytest.fixture(scope="session")
 def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root file system for the containers of the reference: busybox and its names."""
-    return busybox_rootfs(tmp_path_factory.mktemp("rootfs"))
+    made = busybox_rootfs(tmp_path_factory.mktemp("rootfs"))
+    made.chmod(0o755)  # containers of other users than root enter it too
+    return made
 
 
 @pytest.fixture(scope="session")

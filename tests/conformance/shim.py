@@ -10,7 +10,9 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reaper_runtime.overlay import overlays
 from reaper_runtime.wire import messages as m
+from reaper_runtime.wire import starting
 from tests.conformance.ttrpc import Client, EventCollector, RpcError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from reaper_runtime.wire.protobuf import Message
 
 PROCESS = "types.containerd.io/opencontainers/runtime-spec/1/Process"
+RESOURCES = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
 SHELL_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -64,13 +67,17 @@ class Output:
 
     def text(self, seconds: float = 10) -> str:
         """Everything, once all writers are gone; raises TimeoutError while one is left."""
+        if not self.close(seconds):
+            raise TimeoutError(f"{self.path.name} is still open; so far: {self.data[-200:]!r}")
+        return self.data.decode()
+
+    def close(self, seconds: float = 10) -> bool:
+        """Let go, and wait for the end; whether it has come: no writer is left."""
         if self._spare >= 0:
             os.close(self._spare)
             self._spare = -1
         self._thread.join(seconds)
-        if self._thread.is_alive():
-            raise TimeoutError(f"{self.path.name} is still open; so far: {self.data[-200:]!r}")
-        return self.data.decode()
+        return not self._thread.is_alive()
 
 
 class Shim:
@@ -86,31 +93,34 @@ class Shim:
         self.events = EventCollector(folder / "events.sock")
         self.containers: list[str] = []
         self.logs: dict[str, Output] = {}
+        self._outputs: list[Output] = []
         self._clients: list[Client] = []
         self.address = ""
         self.client: Client
 
     def bundle(self, name: str, *args: str, annotations: dict[str, str] | None = None, **process: Any) -> Path:
         """Write a bundle whose process runs these arguments, with the log FIFO that containerd makes."""
-        mounts = process.pop("mounts", [{"destination": "/proc", "type": "proc", "source": "proc"}])
+        mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}, *process.pop("mounts", [])]
+        root = {"path": str(self.runtime.rootfs), "readonly": process.pop("readonly", False)}
+        linux = process.pop("linux", {})
         path = self.folder / name
         path.mkdir()
-        self.logs[name] = Output(path / "log")  # a shim waits until somebody reads its log
+        self.logs[name] = self.output(path / "log")  # a shim waits until somebody reads its log
         (path / "rootfs").symlink_to(self.runtime.rootfs)
         config = {
             "ociVersion": "1.2.0",
             "process": {"args": args, "cwd": "/", "env": [SHELL_PATH], "user": {"uid": 0, "gid": 0}, **process},
-            "root": {"path": str(self.runtime.rootfs)},
+            "root": root,
             "annotations": annotations or {},
             "mounts": mounts,
-            "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]},
+            "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}], **linux},
         }
         (path / "config.json").write_text(json.dumps(config))
         return path
 
     def command(self, action: str, name: str, *more: str) -> subprocess.CompletedProcess[bytes]:
         """Run the shim's binary in the bundle's folder, with containerd's arguments and environment."""
-        params = m.BootstrapParams(
+        params = starting.BootstrapParams(
             instance_id=name, namespace=self.namespace, containerd_ttrpc_address=self.events.address
         )
         return subprocess.run(
@@ -130,8 +140,8 @@ class Shim:
         """`start`: the address that the shim gives. The first one is connected to."""
         done = self.command("start", name)
         assert done.returncode == 0, done.stderr.decode()
-        text = done.stdout.decode()
-        self.address = json.loads(text)["address"] if text.startswith("{") else text
+        answer = done.stdout
+        self.address = starting.BootstrapResult.decode(answer).address if self.bootstrap else answer.decode()
         self.client = self.connect()
         return self.address
 
@@ -151,7 +161,7 @@ class Shim:
 
     def create_task(self, name: str, path: Path, stdin: Path | None = None) -> Container:
         """Only the Create call, with fresh FIFOs for the output."""
-        stdout, stderr = Output(path / "stdout"), Output(path / "stderr")
+        stdout, stderr = self.output(path / "stdout"), self.output(path / "stderr")
         terminal = bool(json.loads((path / "config.json").read_text())["process"].get("terminal"))
         request = m.CreateTaskRequest(
             id=name,
@@ -165,17 +175,33 @@ class Shim:
         self.containers.append(name)
         return Container(self, name, created.pid, stdout, stderr)
 
-    def close(self) -> None:
-        """Kill what is left, shut the shim down, and remove its traces."""
+    def end(self) -> None:
+        """Kill what is left, and shut the shim down."""
         if self.address:
             for name in self.containers:
                 self._discard(name)
             with suppress(OSError):  # it may be gone already: that was the test
                 self.client.call("Shutdown", m.ShutdownRequest(id="x", now=True), m.Empty)
+            self.address = ""
+
+    def close(self) -> None:
+        """End it, and remove its traces."""
+        self.end()
         for client in self._clients:
             client.close()
         self.events.close()
+        held = [output.path.name for output in self._outputs if not output.close()]
+        for overlay in overlays():
+            if overlay.name in (self.namespace, f"@containerd.{self.namespace}"):
+                overlay.reset()
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert not held, f"somebody still writes to {held}"
+
+    def output(self, path: Path) -> Output:
+        """A FIFO that is read until the end of the test."""
+        made = Output(path)
+        self._outputs.append(made)
+        return made
 
     def _discard(self, name: str) -> None:
         requests: list[tuple[str, Message]] = [
@@ -230,11 +256,30 @@ class Container:
         """All processes."""
         return [p.pid for p in self._client.call("Pids", m.PidsRequest(id=self.name), m.PidsResponse).processes]
 
+    def stats(self) -> m.Any:
+        """Stats."""
+        answer = self._client.call("Stats", m.StatsRequest(id=self.name), m.StatsResponse)
+        assert answer.stats is not None
+        return answer.stats
+
+    def update(self, resources: dict[str, Any]) -> None:
+        """Update."""
+        body = m.Any(type_url=RESOURCES, value=json.dumps(resources).encode())
+        self._client.call("Update", m.UpdateTaskRequest(id=self.name, resources=body), m.Empty)
+
+    def pause(self) -> None:
+        """Pause."""
+        self._client.call("Pause", m.PauseRequest(id=self.name), m.Empty)
+
+    def resume(self) -> None:
+        """Resume."""
+        self._client.call("Resume", m.ResumeRequest(id=self.name), m.Empty)
+
     def exec(self, exec_id: str, *args: str, stdin: Path | None = None, **process: Any) -> Output:
         """Create an exec, and give its standard output."""
         spec = {"args": args, "cwd": "/", "env": [SHELL_PATH], "user": {"uid": 0, "gid": 0}, **process}
-        output = Output(self.shim.folder / f"{exec_id}.stdout")
-        errors = Output(self.shim.folder / f"{exec_id}.stderr")
+        output = self.shim.output(self.shim.folder / f"{exec_id}.stdout")
+        errors = self.shim.output(self.shim.folder / f"{exec_id}.stderr")
         request = m.ExecProcessRequest(
             id=self.name,
             exec_id=exec_id,

@@ -27,6 +27,7 @@ def task(shim: Shim) -> Container:
 
 @pytest.mark.parametrize("code", [0, 1, 7])
 def test_exit_code_and_output(task: Container, code: int) -> None:
+    """containerd's TestContainerExec."""
     output = task.exec("e", "/bin/sh", "-c", f"echo out; exit {code}")
     task.start("e")
     assert task.wait("e") == code
@@ -35,6 +36,7 @@ def test_exit_code_and_output(task: Container, code: int) -> None:
 
 
 def test_events(shim: Shim, task: Container) -> None:
+    """containerd, docs/runtime-v2.md, "Events": TaskExecAdded, TaskExecStarted and TaskExit, in this order."""
     task.exec("e", "/bin/true")
     pid = task.start("e")
     task.wait("e")
@@ -47,6 +49,7 @@ def test_events(shim: Shim, task: Container) -> None:
 
 
 def test_a_second_exec_of_the_same_id_is_refused(task: Container) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/task/service.go, Exec: AlreadyExists."""
     task.exec("e", "/bin/sleep", "300")
     with pytest.raises(RpcError) as refused:
         task.shim.client.call(
@@ -56,6 +59,7 @@ def test_a_second_exec_of_the_same_id_is_refused(task: Container) -> None:
 
 
 def test_execs_end_with_the_container_and_before_it(shim: Shim, task: Container) -> None:
+    """containerd PR#10603: the end of init is told after that of all execs."""
     task.exec("e", "/bin/sleep", "300")
     task.start("e")
     task.kill(signal.SIGKILL)
@@ -66,6 +70,7 @@ def test_execs_end_with_the_container_and_before_it(shim: Shim, task: Container)
 
 
 def test_nothing_is_started_in_a_stopped_container(task: Container) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/task/service.go, Start: no exec starts after the end of init."""
     task.exec("e", "/bin/true")
     task.kill(signal.SIGKILL)
     task.wait()
@@ -75,12 +80,14 @@ def test_nothing_is_started_in_a_stopped_container(task: Container) -> None:
 
 
 def test_a_missing_program_fails_start_with_its_name(task: Container) -> None:
+    """containerd's TestContainerExecNoBinaryExists."""
     with pytest.raises(RpcError, match="/no/such/program"):  # noqa: PT012  # the two shims refuse at different calls
         task.exec("e", "/no/such/program")
         task.start("e")
 
 
 def test_stdin_ends_after_all_of_it_was_read(task: Container) -> None:
+    """containerd's TestContainerCloseIO, of an exec: CloseIO of api/runtime/task/v3/shim.proto."""
     path = task.shim.folder / "stdin"
     os.mkfifo(path)
     keeper = os.open(path, os.O_RDWR)
@@ -97,12 +104,14 @@ def test_stdin_ends_after_all_of_it_was_read(task: Container) -> None:
 
 
 def test_an_unknown_exec_is_not_found(task: Container) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/runc/container.go, Process: NotFound."""
     with pytest.raises(RpcError) as refused:
         task.state("nobody")
     assert refused.value.code == NOT_FOUND
 
 
 def test_kill_reaches_the_exec_only(task: Container) -> None:
+    """api/runtime/task/v3/shim.proto, KillRequest: exec_id says whom."""
     task.exec("e", "/bin/sleep", "300")
     task.start("e")
     task.kill(signal.SIGKILL, "e")

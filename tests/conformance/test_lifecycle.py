@@ -24,6 +24,7 @@ def names(events: list[Message]) -> list[str]:
 
 @pytest.mark.parametrize("code", [0, 1, 42, 127, 255])
 def test_the_exit_code_is_exact(shim: Shim, code: int) -> None:
+    """containerd's TestContainerStart."""
     task = shim.create("c", "/bin/sh", "-c", f"exit {code}")
     task.start()
     assert task.wait() == code
@@ -33,6 +34,7 @@ def test_the_exit_code_is_exact(shim: Shim, code: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1])
 def test_death_by_signal_is_128_plus_the_signal(shim: Shim, number: int) -> None:
+    """docs/runtime.md, "Applied": 128 + n for signal n, as a shell has it and runc."""
     task = shim.create("c", "/bin/sh", "-c", f"kill -{int(number)} $$; sleep 10")
     task.start()
     if shim.runtime.name == "runc" and number != signal.SIGKILL:  # init of a pid namespace ignores its own signals
@@ -46,6 +48,7 @@ def test_death_by_signal_is_128_plus_the_signal(shim: Shim, number: int) -> None
 
 
 def test_events_come_in_the_order_of_the_contract(shim: Shim) -> None:
+    """containerd, docs/runtime-v2.md, "Events": TaskCreate, TaskStart, TaskExit, TaskDelete, in this order."""
     task = shim.create("c", "/bin/true")
     task.start()
     task.wait()
@@ -58,6 +61,7 @@ def test_events_come_in_the_order_of_the_contract(shim: Shim) -> None:
 
 
 def test_wait_before_start_is_answered_at_the_end(shim: Shim) -> None:
+    """containerd's TestContainerWait: CRI waits before it starts."""
     task = shim.create("c", "/bin/sh", "-c", "exit 3")
     waiting = shim.client.begin("Wait", m.WaitRequest(id="c"))
     assert task.state().status == CREATED
@@ -66,6 +70,7 @@ def test_wait_before_start_is_answered_at_the_end(shim: Shim) -> None:
 
 
 def test_states_and_pids(shim: Shim) -> None:
+    """containerd's TestContainerPids."""
     task = shim.create("c", "/bin/sleep", "60")
     assert (task.state().status, task.state().pid) == (CREATED, task.pid)
     assert task.start() == task.pid
@@ -78,6 +83,7 @@ def test_states_and_pids(shim: Shim) -> None:
 
 
 def test_a_running_task_is_not_deleted(shim: Shim) -> None:
+    """containerd's TestDeleteRunningContainer."""
     task = shim.create("c", "/bin/sleep", "60")
     task.start()
     with pytest.raises(RpcError):
@@ -86,6 +92,7 @@ def test_a_running_task_is_not_deleted(shim: Shim) -> None:
 
 
 def test_a_created_task_can_be_deleted_without_start(shim: Shim) -> None:
+    """containerd, docs/runtime-v2.md, "Events": TaskDelete may follow TaskCreate if it was never started."""
     task = shim.create("c", "/bin/sleep", "60")
     task.delete()
     with pytest.raises(RpcError) as refused:
@@ -94,6 +101,7 @@ def test_a_created_task_can_be_deleted_without_start(shim: Shim) -> None:
 
 
 def test_kill_after_the_end_is_not_found(shim: Shim) -> None:
+    """containerd's TestContainerKill, TestKillContainerDeletedByRunc: CRI takes NotFound for success."""
     task = shim.create("c", "/bin/true")
     task.start()
     task.wait()
@@ -103,7 +111,10 @@ def test_kill_after_the_end_is_not_found(shim: Shim) -> None:
 
 
 def test_a_missing_program_fails_start_and_sends_no_exit(shim: Shim) -> None:
-    """containerd takes TaskExit for a task that has run (its issue 6429)."""
+    """containerd's TestContainerNoBinaryExists and TestRegressionIssue6429.
+
+    containerd takes TaskExit for a task that has run (its issue 6429).
+    """
     with pytest.raises(RpcError, match="/no/such/program"):  # runc looks at Create, we at Start
         shim.create("c", "/no/such/program").start()
     if shim.runtime.name == "reaper":
@@ -116,6 +127,7 @@ def test_a_missing_program_fails_start_and_sends_no_exit(shim: Shim) -> None:
 
 
 def test_a_second_create_of_the_same_id_is_refused(reaper: Shim) -> None:
+    """containerd, core/runtime/nsmap.go: an id that is there is AlreadyExists; the shim says the same."""
     task = reaper.create("c", "/bin/sleep", "60")
     with pytest.raises(RpcError) as refused:
         reaper.client.call("Create", m.CreateTaskRequest(id="c", bundle=str(reaper.folder / "c")), m.CreateTaskResponse)
@@ -124,6 +136,7 @@ def test_a_second_create_of_the_same_id_is_refused(reaper: Shim) -> None:
 
 
 def test_connect_answers_for_any_id(shim: Shim) -> None:
+    """containerd, core/runtime/v2/shim.go, PID: Connect is its probe of a shim; an unknown id is no error."""
     task = shim.create("c", "/bin/true")
     known = shim.client.call("Connect", m.ConnectRequest(id="c"), m.ConnectResponse)
     unknown = shim.client.call("Connect", m.ConnectRequest(id="nobody"), m.ConnectResponse)
@@ -132,6 +145,7 @@ def test_connect_answers_for_any_id(shim: Shim) -> None:
 
 
 def test_unknown_containers_are_not_found(shim: Shim) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/task/service.go, getContainer: NotFound."""
     shim.create("c", "/bin/true")
     for method, request in (
         ("State", m.StateRequest(id="nobody")),
@@ -146,6 +160,7 @@ def test_unknown_containers_are_not_found(shim: Shim) -> None:
 
 
 def test_shutdown_waits_for_the_last_container(shim: Shim) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/task/service.go, Shutdown: not while a container is left."""
     task = shim.create("c", "/bin/sleep", "60")
     task.start()
     shim.client.call("Shutdown", m.ShutdownRequest(id="c"), m.Empty)
@@ -153,6 +168,7 @@ def test_shutdown_waits_for_the_last_container(shim: Shim) -> None:
 
 
 def test_background_children_die_before_the_exit_is_told(shim: Shim) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/task/service.go, handleInitExit: all is killed before TaskExit."""
     task = shim.create("c", "/bin/sh", "-c", "sleep 300 & setsid sleep 300 & echo $!; exit 5")
     task.start()
     assert task.wait() == 5

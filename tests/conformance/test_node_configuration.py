@@ -75,6 +75,7 @@ def resolved(found: containerd.Daemon) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", CONFIGURATIONS)
 def test_containerd_takes_the_drop_in_and_keeps_all_else(programs: Path, tmp_path: Path, kind: str) -> None:
+    """docs/nodes.md, "What a node needs": `containerd config dump` differs in our handler alone."""
     main, folder = tmp_path / "config.toml", tmp_path / "conf.d"
     main.write_text(CONFIGURATIONS[kind](programs / "containerd", folder))
     found = daemon(programs, main)
@@ -107,6 +108,7 @@ def test_a_main_file_that_leaves_runtimes_to_defaults(programs: Path, tmp_path: 
 
 
 def test_the_placeholder_image_is_imported_unpacked_and_removed(programs: Path) -> None:
+    """docs/nodes.md, "What is put on a node": the image placeholder, pinned."""
     with Containerd(programs, BUNDLE) as running:
         socket = str(running.folder / "c.sock")
         assert placeholder.ensure(ThisMachine(), socket)

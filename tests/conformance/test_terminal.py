@@ -29,6 +29,7 @@ def keyboard(shim: Shim) -> tuple[Path, int]:
 
 
 def test_a_shell_on_a_terminal_answers_what_is_typed(shim: Shim) -> None:
+    """OCI runtime-spec, config.md, "Process": terminal; docs/runtime.md, "Applied": tty."""
     path, keys = keyboard(shim)
     task = shim.create("c", "/bin/sh", stdin=path, terminal=True, mounts=MOUNTS)
     task.start()
@@ -41,6 +42,7 @@ def test_a_shell_on_a_terminal_answers_what_is_typed(shim: Shim) -> None:
 
 
 def test_standard_streams_are_one_controlling_terminal(shim: Shim) -> None:
+    """containerd's TestContainerPTY."""
     script = "test -t 0 && test -t 1 && test -t 2 && echo all three; : > /dev/tty && echo it is mine"
     task = shim.create("c", "/bin/sh", "-c", script, terminal=True, mounts=MOUNTS)
     task.start()
@@ -50,6 +52,7 @@ def test_standard_streams_are_one_controlling_terminal(shim: Shim) -> None:
 
 
 def test_the_size_follows(shim: Shim) -> None:
+    """containerd's TestTaskResize."""
     path, keys = keyboard(shim)
     script = "trap 'stty size; exit 0' WINCH; echo ready; while :; do read line; done"
     task = shim.create("c", "/bin/sh", "-c", script, stdin=path, terminal=True, mounts=MOUNTS)
@@ -63,6 +66,7 @@ def test_the_size_follows(shim: Shim) -> None:
 
 
 def test_ctrl_c_reaches_the_foreground(shim: Shim) -> None:
+    """docs/runtime.md, "Applied": Ctrl-C works: termios(3), ISIG, of a controlling terminal."""
     path, keys = keyboard(shim)
     script = "trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 1; done"
     task = shim.create("c", "/bin/sh", "-c", script, stdin=path, terminal=True, mounts=MOUNTS)
@@ -74,6 +78,7 @@ def test_ctrl_c_reaches_the_foreground(shim: Shim) -> None:
 
 
 def test_exec_on_a_terminal(shim: Shim) -> None:
+    """containerd, docs/runtime-v2.md, "I/O": terminal in ExecProcessRequest."""
     task = shim.create("c", "/bin/sleep", "300", mounts=MOUNTS)
     task.start()
     output = task.exec("e", "/bin/sh", "-c", "test -t 0 && echo a terminal", terminal=True)
@@ -84,6 +89,7 @@ def test_exec_on_a_terminal(shim: Shim) -> None:
 
 
 def test_all_output_arrives_before_the_end(shim: Shim) -> None:
+    """containerd's TestContainerExecLargeOutputWithTTY, of a container's own process."""
     script = "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i + 1)); done"
     task = shim.create("c", "/bin/sh", "-c", script, terminal=True, mounts=MOUNTS)
     task.start()
@@ -93,6 +99,7 @@ def test_all_output_arrives_before_the_end(shim: Shim) -> None:
 
 
 def test_the_user_may_open_the_terminal_again(reaper: Shim) -> None:
+    """docs/runtime.md, "Applied": tty, a terminal of its own, which its user may open by name (tty(1))."""
     user = {"uid": 1234, "gid": 1234}
     task = reaper.create("c", "/bin/sh", "-c", 'echo through its name > "$(tty)"', terminal=True, user=user)
     task.start()
@@ -102,6 +109,7 @@ def test_the_user_may_open_the_terminal_again(reaper: Shim) -> None:
 
 
 def test_resize_without_a_terminal_is_refused(reaper: Shim) -> None:
+    """api/runtime/task/v3/shim.proto, ResizePty: there is nothing to resize."""
     task = reaper.create("c", "/bin/sleep", "300")
     task.start()
     with pytest.raises(RpcError, match="no terminal to resize"):

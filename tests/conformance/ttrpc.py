@@ -19,7 +19,17 @@ Reply = TypeVar("Reply", bound="Message")
 
 EVENTS = {
     f"containerd.events.{kind.__name__}": kind
-    for kind in (m.TaskCreate, m.TaskStart, m.TaskExit, m.TaskDelete, m.TaskExecAdded, m.TaskExecStarted)
+    for kind in (
+        m.TaskCreate,
+        m.TaskStart,
+        m.TaskExit,
+        m.TaskDelete,
+        m.TaskExecAdded,
+        m.TaskExecStarted,
+        m.TaskOOM,
+        m.TaskPaused,
+        m.TaskResumed,
+    )
 }
 
 
@@ -126,6 +136,7 @@ class EventCollector:
 
     def close(self) -> None:
         """Stop listening."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # which wakes accept(); close() alone would not
         self._listener.close()
 
     def _accept(self) -> None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kubectl import RELEASE, SYSTEM, Kubectl, Node
-from waiting import eventually
+from namespaces import opened
+from plugin import Reaper
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
 _LINES = "--tail=60"
 
@@ -34,13 +36,24 @@ def system() -> Kubectl:
 @pytest.fixture
 def kubectl(system: Kubectl) -> Iterator[Kubectl]:
     """kubectl in a namespace of the test's own; what is in there goes with it."""
-    namespace = f"e2e-{uuid.uuid4().hex[:8]}"
-    system.run("create", "namespace", namespace)
-    kubectl = Kubectl(namespace)
-    # Without it Pods are refused; a controller makes it a moment after the namespace.
-    eventually(lambda: kubectl.find("serviceaccount", "default"), 30, f"namespace {namespace} has a service account")
-    yield kubectl
-    system.run("delete", "namespace", namespace, "--wait=false")
+    yield from _namespace(system)
+
+
+@pytest.fixture
+def elsewhere(system: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in another one."""
+    yield from _namespace(system)
+
+
+def _namespace(system: Kubectl) -> Iterator[Kubectl]:
+    with opened(system, f"e2e-{uuid.uuid4().hex[:8]}") as kubectl:
+        yield kubectl
+
+
+@pytest.fixture
+def reaper(kubectl: Kubectl, tmp_path: Path) -> Reaper:
+    """The plugin in the test's namespace."""
+    return Reaper(kubectl, tmp_path)
 
 
 @pytest.fixture
@@ -49,6 +62,15 @@ def node(system: Kubectl) -> Node:
     ready = system.list("nodes", "-l", "reaper.io/runtime=ready")
     assert ready, "no node has the label reaper.io/runtime=ready"
     return Node(ready[0]["metadata"]["name"])
+
+
+@pytest.fixture
+def folder(kubectl: Kubectl, node: Node) -> Iterator[str]:
+    """A folder of the node where processes leave a word each time they start."""
+    folder = f"/run/{kubectl.namespace}"  # shared with the node, where /tmp is the overlay's
+    node.sh(f"mkdir {folder}")
+    yield folder
+    node.sh(f"rm -rf {folder}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,8 +92,9 @@ def _dump(kubectl: Kubectl) -> list[tuple[str, str]]:
         (kubectl, ("get", "events", "--sort-by=.lastTimestamp")),
         (system, ("get", "nodes", "-L", "reaper.io/runtime")),
         (system, ("get", "pods", "-o", "wide")),
-        (system, ("logs", f"deployment/{RELEASE}-operator", _LINES)),
-        (system, ("logs", "--selector=app.kubernetes.io/component=node", "--prefix", _LINES)),
+        (system, ("get", "lease", f"{RELEASE}-operator", "-o", "yaml")),
+        (system, ("logs", "--selector=app.kubernetes.io/component=operator", "--prefix", _LINES)),
+        (system, ("logs", "--selector=app.kubernetes.io/component=node", "--all-containers", "--prefix", _LINES)),
     ]
     sections = [(f"kubectl {' '.join(words)}", _ask(who, *words)) for who, words in questions]
     for ready in system.list("nodes", "-l", "reaper.io/runtime"):

@@ -8,13 +8,18 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "reaper-system"
 RELEASE = "reaper"
+RUNTIME = "/opt/reaper/current/bin/reaper-runtime"  # on a node
+ALLOW = "reaper.io/allow=true"  # the label of a namespace that may have host processes
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Object = dict[str, Any]
@@ -27,6 +32,11 @@ class Done:
     code: int
     out: str
     err: str
+
+
+def kubeconfig() -> str:
+    """The path of the one for the cluster under test."""
+    return os.environ.get("KUBECONFIG") or str(ROOT / ".tools" / "kubeconfig")
 
 
 def program(name: str) -> str:
@@ -42,8 +52,7 @@ class Kubectl:
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        kubeconfig = os.environ.get("KUBECONFIG") or str(ROOT / ".tools" / "kubeconfig")
-        self._command = [program("kubectl"), "--kubeconfig", kubeconfig, "--namespace", namespace]
+        self._command = [program("kubectl"), "--kubeconfig", kubeconfig(), "--namespace", namespace]
 
     def run(self, *words: str, stdin: str = "", check: bool = True, timeout: float = 120) -> Done:
         """Run kubectl; with `check`, a failure is an assertion that shows its output."""
@@ -88,6 +97,35 @@ class Kubectl:
         self.run("wait", "--for=condition=Finished", f"reapertask/{name}", f"--timeout={within:.0f}s")
         return self.get("reapertask", name)
 
+    def ended(self, name: str, within: float = 60) -> Object:
+        """The Pod, once all its containers have ended for good."""
+
+        def look() -> Object | None:
+            found = self.find("pod", name)
+            return found if found and found.get("status", {}).get("phase") in ("Succeeded", "Failed") else None
+
+        return eventually(look, within, f"pod {name} has ended")
+
+    def printed(self, *pods: Object) -> Sequence[str]:
+        """Apply these Pods, all at once, and give what each has printed, once it has succeeded."""
+        self.apply(*pods)
+        return [self._output(pod["metadata"]["name"]) for pod in pods]
+
+    def _output(self, name: str) -> str:
+        ended = self.ended(name)
+        logs = self.logs(name)
+        assert ended["status"]["phase"] == "Succeeded", f"pod {name} failed: {logs}{ended['status']}"
+        return logs
+
+    def reason(self, name: str, reason: str, *, within: float = 30) -> str:
+        """What the first Event of this reason says about a Pod."""
+
+        def look() -> str | None:
+            found = self.list("events", "--field-selector", f"involvedObject.name={name},reason={reason}")
+            return str(found[0]["message"]) if found else None
+
+        return eventually(look, within, f"there is an Event {reason} about pod {name}")
+
     def in_phase(self, kind: str, name: str, phase: str, within: float = 60) -> Object:
         """The task or Pod, once it has a phase."""
 
@@ -106,11 +144,12 @@ class Node:
         self._system = Kubectl(SYSTEM)
 
     def sh(self, script: str, stdin: str = "", *, check: bool = True) -> str:
-        """Run a script in the node's root file system, among its processes; what it printed."""
+        """Run a script among the node's mounts, as they are now, and its processes; what it printed."""
         words = ("-l", "app.kubernetes.io/component=node", "--field-selector", f"spec.nodeName={self.name}")
         pods = [pod for pod in self._system.list("pods", *words) if "deletionTimestamp" not in pod["metadata"]]
         assert pods, f"there is no installer pod on node {self.name}"
-        command = ["/bin/busybox", "chroot", "/host", "/usr/bin/env", f"PATH={_PATH}", "/bin/sh", "-c", script]
+        enter = ["/bin/busybox", "nsenter", "--mount=/host/proc/1/ns/mnt", "--"]
+        command = [*enter, "/usr/bin/env", f"PATH={_PATH}", "/bin/sh", "-c", script]
         done = self._system.execute(pods[0]["metadata"]["name"], *command, container="installer", stdin=stdin or "\n")
         if check:
             assert done.code == 0, f"on {self.name}: {script}\n{done.out}{done.err}"

@@ -18,6 +18,9 @@ ENDS = {
     "failing": ("Failed", 42, "Error", "about to fail"),
     "hello": ("Succeeded", 0, "Completed", "hello from a process on node"),
     "node": ("Succeeded", 0, "Completed", "running on"),
+    "retry": ("Succeeded", 0, "Completed", "not yet"),
+    "secret": ("Succeeded", 0, "Completed", "open sesame has 11 letters\ncolour = green\n"),
+    "short-lived": ("Succeeded", 0, "Completed", "read me within five minutes"),
     "user": ("Failed", 1, "Error", "uid=1000"),
 }
 RUNS = {"ticker"}

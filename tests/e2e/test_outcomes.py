@@ -62,13 +62,13 @@ def test_a_file_that_is_no_program_is_named(kubectl: Kubectl) -> None:
     assert "permission denied" in status["message"].lower()
 
 
-def test_a_working_directory_that_is_missing_is_named(kubectl: Kubectl) -> None:
-    kubectl.apply(task("nowhere", "/bin/true", workingDir="/no/such/folder"))
+def test_a_working_directory_that_is_none_is_named(kubectl: Kubectl) -> None:
+    kubectl.apply(task("nowhere", "/bin/true", workingDir="/etc/passwd"))
 
     status = kubectl.finished("nowhere", within=30)["status"]
 
     assert status["phase"] == "Failed"
-    assert "/no/such/folder" in status["message"]
+    assert "working directory /etc/passwd cannot be entered" in status["message"]
 
 
 def test_the_table_has_what_a_person_asks_for(kubectl: Kubectl) -> None:
@@ -89,5 +89,8 @@ def test_a_task_runs_once(kubectl: Kubectl) -> None:
     kubectl.run("delete", "pod", "once")
     kubectl.run("annotate", "reapertask", "once", "looked-at=again")
 
-    assert kubectl.list("pods") == []
+    # What the operator makes of both comes before what it makes of a later task.
+    kubectl.apply(shell("later", "exit 0"))
+    kubectl.finished("later")
+    assert [pod["metadata"]["name"] for pod in kubectl.list("pods")] == ["later"]
     assert kubectl.get("reapertask", "once")["status"] == before

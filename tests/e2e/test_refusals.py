@@ -1,4 +1,4 @@
-"""A wrong task is refused by the API server, at once and with a sentence."""
+"""A wrong task or Pod is refused by the API server, at once and with a sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from manifests import task
+from manifests import container, pod, task
 
 if TYPE_CHECKING:
     from kubectl import Kubectl
@@ -48,4 +48,26 @@ def test_a_spec_cannot_be_changed(kubectl: Kubectl) -> None:
     done = kubectl.apply(task("fixed", "/bin/false"), check=False)
 
     assert done.code != 0
-    assert "spec cannot be changed: delete the task and create it anew" in done.err
+    assert (
+        "command cannot be changed, only suspend, ttlSecondsAfterFinished and activeDeadlineSeconds can: " in done.err
+    )
+
+
+def test_a_pod_that_names_an_image_is_refused(kubectl: Kubectl) -> None:
+    done = kubectl.apply(pod("wrong", container("main", "/bin/true") | {"image": "busybox:1"}), check=False)
+
+    assert done.code != 0
+    assert (
+        "RPR001: Reaper runtime does not use container images. Set 'image: placeholder' or leave it empty. " in done.err
+    )
+    assert "The binary at '/bin/true' must exist on the host." in done.err
+    assert kubectl.find("pod", "wrong") is None
+
+
+def test_limits_are_warned_about(kubectl: Kubectl) -> None:
+    limits = {"resources": {"limits": {"memory": "64Mi"}}}
+    done = kubectl.apply(pod("free", container("main", "/bin/true", **limits)))
+
+    assert "Warning: " in done.err
+    assert "RPR006: Field 'resources.limits.memory: 64Mi' will be ignored. " in " ".join(done.err.split())
+    assert kubectl.ended("free")["status"]["phase"] == "Succeeded"

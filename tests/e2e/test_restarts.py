@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kubectl import RELEASE
-from manifests import long_sleep, shell, task
+from manifests import container, long_sleep, pod, shell, task
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ import pytest
 
 _CONTAINERD_START = "systemctl show --property=ExecMainStartTimestampMonotonic --value containerd"
 OPERATOR = ("-l", "app.kubernetes.io/component=operator")
-
-
-@pytest.fixture
-def folder(kubectl: Kubectl, node: Node) -> Iterator[str]:
-    """A folder of the node where processes leave a word each time they start."""
-    folder = f"/tmp/{kubectl.namespace}"
-    node.sh(f"mkdir {folder}")
-    yield folder
-    node.sh(f"rm -rf {folder}")
 
 
 def test_the_operator_is_killed_while_tasks_run(system: Kubectl, kubectl: Kubectl, node: Node, folder: str) -> None:
@@ -98,6 +89,94 @@ def test_a_process_ends_while_containerd_is_away(kubectl: Kubectl, node: Node, f
 
     assert (status["phase"], status["exitCode"]) == ("Failed", 9)
     assert kubectl.logs("survivor").splitlines()[0] == "before"
+
+
+@pytest.mark.timeout(150)
+def test_everything_below_a_pod_is_restarted(kubectl: Kubectl, node: Node, folder: str) -> None:
+    """kubelet and containerd; kill -9 of fork server and containerd. No line is lost, each end is heard of once."""
+    sleep = long_sleep()
+    counts = f"i=0; until [ -e {folder}/go ]; do i=$((i+1)); echo $i; sleep 0.02; done; exit 9"
+    again = f"""
+        echo ran >> {folder}/again
+        [ "$(wc -l < {folder}/again)" = 1 ] || exit 0
+        until [ -e {folder}/away ]; do sleep 0.05; done; exit 7
+    """
+    where = {"nodeName": node.name, "terminationGracePeriodSeconds": 1}
+    kubectl.apply(
+        pod("counter", container("main", "/bin/sh", "-c", counts), **where),
+        pod("again", container("main", "/bin/sh", "-c", again), **{**where, "restartPolicy": "OnFailure"}),
+        pod("sleeper", container("main", "/bin/sleep", sleep), **where),
+    )
+    for name in ("counter", "again", "sleeper"):
+        kubectl.in_phase("pod", name, "Running")
+    zygote = r'/opt/reaper/current/bin/reaper-runtime doctor | sed -n "s/.*of this build runs as process //p"'
+    script = f"""
+        systemctl restart kubelet; sleep 1
+        kill -9 $({zygote})
+        kill -9 $(systemctl show --property=MainPID --value containerd); sleep 3
+        systemctl stop containerd; touch {folder}/away; sleep 1; systemctl start containerd; sleep 2
+        systemctl restart containerd; sleep 2; touch {folder}/go
+    """
+    node.sh(f"cat > {folder}/script", stdin=script)
+    # In the background: the connection that this comes by ends with containerd.
+    node.sh(f"setsid sh {folder}/script >/dev/null 2>&1 &")
+
+    (ended,) = kubectl.ended("counter", within=90)["status"]["containerStatuses"]
+    assert ended["state"]["terminated"]["exitCode"] == 9
+    assert ended["restartCount"] == 0
+    lines = kubectl.logs("counter").split()
+    assert lines == [str(number) for number in range(1, len(lines) + 1)]
+    assert len(lines) > 100
+
+    (ended,) = kubectl.ended("again", within=60)["status"]["containerStatuses"]
+    assert (ended["restartCount"], ended["lastState"]["terminated"]["exitCode"]) == (1, 7)
+    assert eventually(lambda: node.sh(f"cat {folder}/again", check=False), 30, "the node answers") == "ran\nran\n"
+
+    assert kubectl.execute("sleeper", "echo", "here").out == "here\n"
+    assert len(node.processes(sleep)) == 1
+    kubectl.run("delete", "pod", "sleeper")
+    assert node.processes(sleep) == []
+    assert kubectl.printed(pod("after", container("main", "echo", "new"), **where)) == ["new\n"]
+
+
+def test_a_new_version_takes_over_for_new_pods_only(kubectl: Kubectl, node: Node, another_version: str) -> None:
+    """Its fork server starts with the first Pod; the old one is gone then, and its Pods go on."""
+    old, new = long_sleep(), long_sleep()
+    where = {"nodeName": node.name, "terminationGracePeriodSeconds": 1}
+    kubectl.apply(pod("old", container("main", "/bin/sleep", old), **where))
+    kubectl.in_phase("pod", "old", "Running")
+
+    node.sh(f"ln -sfn {another_version} /opt/reaper/current")
+    kubectl.apply(pod("new", container("main", "/bin/sleep", new), **where))
+    kubectl.in_phase("pod", "new", "Running")
+
+    servers = {name: node.parent(node.parent(node.processes(sleep)[0])) for name, sleep in (("old", old), ("new", new))}
+    started = node.sh(f"tr '\\0' ' ' < /proc/{servers['new']}/cmdline")
+    assert another_version in started
+    assert servers["old"] != servers["new"]
+    assert kubectl.execute("old", "echo", "here").out == "here\n"
+    kubectl.execute("old", "/bin/sh", "-c", f"kill $(pgrep -f 'sleep {old}')")
+    (status,) = kubectl.ended("old")["status"]["containerStatuses"]
+    assert status["state"]["terminated"]["exitCode"] == 143
+    kubectl.run("delete", "pod", "new")
+    assert node.processes(new) == []
+
+
+@pytest.fixture
+def another_version(system: Kubectl, node: Node) -> Iterator[str]:
+    """The runtime of the node once more, as another build: the name of its folder in /opt/reaper."""
+    # The agent has just looked when it starts, and looks again a minute later: it would put things right.
+    system.run("delete", "pod", "-l", "app.kubernetes.io/component=node")
+    system.run("rollout", "status", "daemonset", f"{RELEASE}-node", "--timeout=60s")
+    version = node.sh("readlink /opt/reaper/current").strip()
+    other = f"{version}-e2e"
+    node.sh(
+        f"cd /opt/reaper && cp -a {version} {other}"
+        f" && sed -i 's/{version}/{other}/g' {other}/VERSION {other}/bin/containerd-shim-reaper-v2"
+        f" {other}/bin/reaper-runtime $(grep -lIr {version} {other}/libexec)"
+    )
+    yield other
+    node.sh(f"cd /opt/reaper && ln -sfn {version} current && rm -rf {other}")
 
 
 def test_the_installer_is_replaced(system: Kubectl, kubectl: Kubectl, node: Node) -> None:

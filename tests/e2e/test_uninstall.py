@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kubectl import RELEASE, ROOT, SYSTEM, Kubectl, Node, program
+from helm import CHART, helm, note, values
+from kubectl import RELEASE, SYSTEM, Kubectl, Node
 from manifests import long_sleep, shell, task
 from waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-LEFTOVERS = "ls -d /opt/reaper /run/reaper /etc/containerd/conf.d/reaper.toml /opt/containerd/bin/*reaper* 2>/dev/null"
-
-
-def helm(*words: str, stdin: str = "", check: bool = True) -> str:
-    kubeconfig = os.environ.get("KUBECONFIG") or str(ROOT / ".tools" / "kubeconfig")
-    command = [program("helm"), "--kubeconfig", kubeconfig, "--namespace", SYSTEM, *words]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
-    if check:
-        assert done.returncode == 0, f"$ helm {' '.join(words)}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+PLACES = "/opt/reaper /run/reaper /etc/containerd/conf.d/reaper.toml /opt/containerd/bin/*reaper*"
+LEFTOVERS = f"ls -d {PLACES} 2>/dev/null; echo looked"  # nothing at all is said while containerd restarts
 
 
 @pytest.fixture
-def reinstalled() -> Iterator[None]:
-    """Whatever happens, the release is there again afterwards, with the values and the note it had."""
-    values = helm("get", "values", RELEASE, "--output", "json")
-    note = json.loads(helm("status", RELEASE, "--output", "json"))["info"]["description"]
-    yield
-    # As it is after an uninstall that was cut off, too.
-    helm("uninstall", RELEASE, "--ignore-not-found", "--wait")
-    words = ("--values", "-", "--description", note, "--wait", "--timeout", "120s")
-    helm("install", RELEASE, str(ROOT / "charts" / "reaper"), *words, stdin=values)
+def install_again() -> Iterator[Callable[[], None]]:
+    """Installs the release with the values and the note it had. Whatever happens, it is there again afterwards."""
+    had, known_by = values(), note()
+    installed = False
+
+    def install() -> None:
+        nonlocal installed
+        # As it is after an uninstall that was cut off, too.
+        helm("uninstall", RELEASE, "--ignore-not-found", "--wait")
+        words = ("--values", "-", "--description", known_by, "--wait", "--timeout", "120s")
+        helm("install", RELEASE, CHART, *words, stdin=had)
+        installed = True
+
+    yield install
+    if not installed:
+        install()
 
 
 def error_of(node: Node) -> str:
@@ -46,8 +43,9 @@ def error_of(node: Node) -> str:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("reinstalled")
-def test_uninstalling_waits_for_pods_and_leaves_nothing(system: Kubectl, kubectl: Kubectl, node: Node) -> None:
+def test_uninstalling_waits_for_pods_and_leaves_nothing_and_installing_again_works(
+    system: Kubectl, kubectl: Kubectl, node: Node, install_again: Callable[[], None]
+) -> None:
     sleep = long_sleep()
     kubectl.apply(task("busy", "/bin/sleep", sleep, nodeName=node.name, terminationGracePeriodSeconds=1))
     kubectl.in_phase("reapertask", "busy", "Running")
@@ -60,18 +58,23 @@ def test_uninstalling_waits_for_pods_and_leaves_nothing(system: Kubectl, kubectl
     assert len(node.processes(sleep)) == 1
 
     kubectl.run("delete", "reapertask", "busy")
-    eventually(lambda: not node.sh(LEFTOVERS, check=False), 60, "nothing of Reaper is on the node")
+    eventually(lambda: node.sh(LEFTOVERS, check=False) == "looked\n", 60, "nothing of Reaper is on the node")
     assert "reaper-v2" not in node.sh("containerd config dump")
     assert "placeholder" not in node.sh("ctr --namespace k8s.io images ls -q")
     assert node.processes("reaper-zygote") == []
 
+    kubectl.apply(task("waiting", "/bin/true", nodeName="no-such-node"))
+    eventually(
+        lambda: kubectl.get("reapertask", "waiting")["metadata"].get("finalizers"), 30, "the operator holds the task"
+    )
     helm("uninstall", RELEASE)
+    assert not kubectl.get("reapertask", "waiting")["metadata"].get("finalizers")
+    kubectl.run("delete", "reapertask", "waiting", "--timeout=20s")  # without an operator
     metadata = system.get("node", node.name)["metadata"]
     assert not [key for key in {**metadata["labels"], **metadata["annotations"]} if "reaper.io" in key]
     assert kubectl.find("crd", "reapertasks.reaper.io") is not None  # tasks outlive a release
 
-
-def test_it_works_again(system: Kubectl, kubectl: Kubectl) -> None:
+    install_again()
     kubectl.apply(shell("again", "exit 4"))
 
     assert kubectl.finished("again")["status"]["exitCode"] == 4

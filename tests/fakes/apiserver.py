@@ -8,13 +8,14 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import deepcopy
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from reaper_api.vocabulary import FINAL_PHASES, GATE_RECORDED, GROUP, KIND, PLURAL, VERSION
-from reaper_operator.errors import ClusterError
+from reaper_operator.errors import AlreadyExists, ClusterError, Conflict, NotFound
 from reaper_operator.key import Key
 from tests.fakes.cluster import FakeCluster
 
@@ -23,11 +24,24 @@ HttpFault = Callable[[str, str], web.Response | None]
 """Method and path in; an answer that comes instead of the right one, or None."""
 
 TASKS, PODS = PLURAL, "pods"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 
-def failure(status: int, message: str = "a fault", **headers: str) -> web.Response:
-    """An error as the API server puts it."""
-    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}
+class Cut(Enum):
+    """How a connection ends that nobody has closed."""
+
+    BEFORE = "the request is not carried out"
+    WITHIN = "it is carried out, and half of the answer arrives"
+    AFTER = "it is carried out, and nothing arrives"
+
+
+def failure(
+    status: int, message: str = "a fault", *, reason: str = "", field: str = "", retry_after: int | None = None
+) -> web.Response:
+    """An error as the API server puts it. `field`: the one that validation calls wrong. `retry_after`: seconds."""
+    body: Body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}
+    body |= {"reason": reason, "details": {"causes": [{"field": field}] if field else []}}
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return web.json_response(body, status=status, headers=headers)
 
 
@@ -53,11 +67,18 @@ class FakeApiServer:
         self.requests: list[str] = []
         self.sent: list[tuple[str, str]] = []  # resource and type of each watch event that left
         self.fault: HttpFault = no_http_fault
+        self.silent: Callable[[str, str], bool] = lambda _method, _path: False  # never answers
+        self.drips: Callable[[str, str], bool] = lambda _method, _path: False  # answers without an end, bit by bit
+        self.mute = False  # watches stay open, and nothing is sent over them: what happens then is lost to them
+        self.token: str | None = None  # who comes with another gets 401; None: everybody is let in
+        self.turned_away: list[str] = []  # the clients that got 401, by their own names
+        self.cut: Callable[[str, str], Cut | None] = lambda _method, _path: None
         self._history: list[tuple[int, str, str, Body]] = []
         self._version = 1
         self._oldest = {TASKS: 0, PODS: 0}
         self._known: dict[tuple[str, Key], Body] = {}
         self._news = asyncio.Condition()
+        self.leases: dict[Key, Body] = {}
         self._generation = {TASKS: 0, PODS: 0}  # of watches: all older ones end
 
     async def publish(self) -> None:
@@ -86,6 +107,10 @@ class FakeApiServer:
         async with self._news:
             self._news.notify_all()
 
+    def turned_away_of(self, client: str) -> int:
+        """How many requests of a client, by a part of its User-Agent, have got 401."""
+        return sum(client in name for name in self.turned_away)
+
     def forget_history(self, *resources: str) -> None:
         """Whoever asks for changes of these, or of all, since an older version gets 410."""
         for resource in resources or self._oldest:
@@ -101,13 +126,19 @@ class FakeApiServer:
                     "apiVersion": "v1",
                     "kind": "Config",
                     "clusters": [{"name": "fake", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-                    "users": [{"name": "fake", "user": {"token": "t"}}],
+                    "users": [{"name": "fake", "user": {"tokenFile": str(self._token_file(folder))}}],
                     "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
                     "current-context": "fake",
                 }
             )
         )
         return str(path)
+
+    def _token_file(self, folder: Path) -> Path:
+        """What clients prove who they are with."""
+        path = folder / "token"
+        path.write_text("t")
+        return path
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[int]:
@@ -129,11 +160,20 @@ class FakeApiServer:
                 web.get(f"/apis/{GROUP}/{VERSION}/{PLURAL}", self._collection(TASKS)),
                 web.get("/api/v1/pods", self._collection(PODS)),
                 web.get(task, self._get_task),
+                web.patch(task, self._patch_finalizers),
+                web.delete(task, self._delete_task),
                 web.patch(task + "/status", self._patch_status),
                 web.post(pods, self._create_pod),
                 web.get(pods + "/{name}", self._get_pod),
                 web.patch(pods + "/{name}", self._patch_pod),
+                web.delete(pods + "/{name}", self._remove_pod),
+                web.get("/api/v1/namespaces/{namespace}/events", self._events_about),
                 web.post("/api/v1/namespaces/{namespace}/events", self._create_event),
+                web.get("/api/v1/namespaces/{namespace}/events/{name}", self._get_event),
+                web.patch("/api/v1/namespaces/{namespace}/events/{name}", self._patch_event),
+                web.get(LEASES + "/{name}", self._get_lease),
+                web.post(LEASES, self._create_lease),
+                web.patch(LEASES + "/{name}", self._patch_lease),
             ]
         )
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -149,16 +189,42 @@ class FakeApiServer:
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
+        if (
+            self.token is not None
+            and request.headers.get("Authorization", "").lower() != f"bearer {self.token}".lower()
+        ):
+            self.turned_away.append(request.headers.get("User-Agent", ""))
+            return failure(401, "Unauthorized", reason="Unauthorized")
+        if self.silent(request.method, request.path):
+            await asyncio.Event().wait()
+        if self.drips(request.method, request.path):
+            return await self._drip(request)
+        cut = self.cut(request.method, request.path)
+        if cut is Cut.BEFORE:
+            return _hang_up(request)
         fault = self.fault(request.method, request.path)
         if fault is not None:
             return fault
         try:
             answer: web.StreamResponse = await handler(request)
         except ClusterError as error:
-            return failure(error.status, error.message)
+            return failure(error.status, error.message, reason=type(error).__name__)
         if request.method != "GET":
             await self.publish()
-        return answer
+        if cut is Cut.WITHIN:
+            half = web.StreamResponse(headers={"Content-Length": "1000"})
+            await half.prepare(request)
+            await half.write(b'{"kind": ')
+        return answer if cut is None else _hang_up(request)
+
+    async def _drip(self, request: web.Request) -> web.StreamResponse:
+        """Often enough for a client that waits for a next byte only, and never a whole answer."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while self.drips(request.method, request.path):
+            await response.write(b" ")
+            await asyncio.sleep(0.1)
+        return response
 
     @staticmethod
     def _json(body: Body) -> Any:
@@ -173,6 +239,7 @@ class FakeApiServer:
                 return await self._watch(request, resource, int(request.query["resourceVersion"]))
             items = [body for (kind, _), body in self._known.items() if kind == resource]
             if "fieldSelector" in request.query:
+                assert request.query["fieldSelector"] == "status.phase!=Failed,status.phase!=Succeeded"
                 items = [body for body in items if body.get("status", {}).get("phase") not in FINAL_PHASES]
             return web.json_response({"metadata": {"resourceVersion": str(self._version)}, "items": items})
 
@@ -188,7 +255,7 @@ class FakeApiServer:
         generation = self._generation[resource]
         while generation == self._generation[resource]:
             for version, kind, change, body in list(self._history):
-                if version > since and kind == resource:
+                if version > since and kind == resource and not self.mute:
                     await self._send(response, resource, change, body)
             since = max(since, self._version)
             async with self._news:
@@ -212,10 +279,18 @@ class FakeApiServer:
     async def _patch_pod(self, request: web.Request) -> web.Response:
         assert request.content_type == "application/strategic-merge-patch+json"
         body = await request.json()
-        assert body["spec"]["schedulingGates"] == [{"$patch": "delete", "name": GATE_RECORDED}]
-        key = _key(request)
-        await self.cluster.remove_gate(key.namespace, key.name, body["metadata"]["uid"], GATE_RECORDED)
+        key, uid, spec = _key(request), body["metadata"]["uid"], body["spec"]
+        if "activeDeadlineSeconds" in spec:
+            await self.cluster.limit_pod(key.namespace, key.name, uid, spec["activeDeadlineSeconds"])
+        else:
+            assert spec["schedulingGates"] == [{"$patch": "delete", "name": GATE_RECORDED}]
+            await self.cluster.remove_gate(key.namespace, key.name, uid, GATE_RECORDED)
         return _found(await self.cluster.get_pod(*key))
+
+    async def _remove_pod(self, request: web.Request) -> web.Response:
+        key, body = _key(request), await request.json()
+        await self.cluster.remove_pod(key.namespace, key.name, body["preconditions"]["uid"])
+        return web.json_response({"kind": "Status"})
 
     async def _patch_status(self, request: web.Request) -> web.Response:
         assert request.content_type == "application/merge-patch+json"
@@ -224,9 +299,73 @@ class FakeApiServer:
             await self.cluster.patch_status(_key(request), body["metadata"]["resourceVersion"], body["status"])
         )
 
+    async def _patch_finalizers(self, request: web.Request) -> web.Response:
+        assert request.content_type == "application/merge-patch+json"
+        metadata = (await request.json())["metadata"]
+        version, finalizers = metadata["resourceVersion"], metadata["finalizers"]
+        return _found(await self.cluster.patch_finalizers(_key(request), version, finalizers))
+
+    async def _delete_task(self, request: web.Request) -> web.Response:
+        only = (await request.json())["preconditions"]
+        await self.cluster.delete_task(_key(request), only["uid"], only["resourceVersion"])
+        return web.json_response({"kind": "Status"})
+
+    async def _events_about(self, request: web.Request) -> web.Response:
+        field, _, uid = request.query["fieldSelector"].partition("=")
+        assert field == "involvedObject.uid"
+        return web.json_response({"items": await self.cluster.events_about(_key(request).namespace, uid)})
+
+    async def _get_lease(self, request: web.Request) -> web.Response:
+        return _found(self.leases.get(_key(request)))
+
+    async def _create_lease(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        key = Key(request.match_info["namespace"], body["metadata"]["name"])
+        if key in self.leases:
+            raise AlreadyExists(409, f'leases "{key.name}" already exists')
+        return self._store_lease(key, body, "1")
+
+    async def _patch_lease(self, request: web.Request) -> web.Response:
+        assert request.content_type == "application/merge-patch+json"
+        key, body = _key(request), await request.json()
+        if key not in self.leases:
+            raise NotFound(404, f'leases "{key.name}" not found')
+        version = self.leases[key]["metadata"]["resourceVersion"]
+        if body["metadata"]["resourceVersion"] != version:
+            raise Conflict(409, "the object has been modified")
+        return self._store_lease(key, body, str(int(version) + 1))
+
+    def _store_lease(self, key: Key, body: Body, version: str) -> web.Response:
+        self.leases[key] = {"metadata": {**key._asdict(), "resourceVersion": version}, "spec": body["spec"]}
+        return web.json_response(self.leases[key])
+
     async def _create_event(self, request: web.Request) -> web.Response:
-        await self.cluster.create_event(await request.json())
-        return web.json_response({}, status=201)
+        event = await request.json()
+        if self._event(event["metadata"]["name"]) is not None:
+            raise AlreadyExists(409, "events already exists")
+        event["metadata"]["resourceVersion"] = "1"
+        await self.cluster.create_event(event)
+        return web.json_response(event, status=201)
+
+    async def _get_event(self, request: web.Request) -> web.Response:
+        return _found(self._event(request.match_info["name"]))
+
+    async def _patch_event(self, request: web.Request) -> web.Response:
+        assert request.content_type == "application/merge-patch+json"
+        found, change = self._event(request.match_info["name"]), await request.json()
+        if found is not None:
+            found.update(change, metadata=found["metadata"] | change["metadata"])
+        return _found(found)
+
+    def _event(self, name: str) -> Body | None:
+        return next((event for event in self.cluster.events if event["metadata"]["name"] == name), None)
+
+
+def _hang_up(request: web.Request) -> web.Response:
+    """Let the connection end without another byte. What is returned does not leave any more."""
+    assert request.transport is not None
+    request.transport.close()  # after what was written
+    return web.Response()
 
 
 def _group() -> Body:
@@ -235,7 +374,7 @@ def _group() -> Body:
 
 
 def _key(request: web.Request) -> Key:
-    return Key(request.match_info["namespace"], request.match_info["name"])
+    return Key(request.match_info["namespace"], request.match_info.get("name", ""))
 
 
 def _found(body: Body | None) -> web.Response:

@@ -1,12 +1,12 @@
 """An API server in memory: names, UIDs, versions, 409s, gates; a scheduler, a kubelet; and faults on demand."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reaper_api.vocabulary import API_VERSION, FINAL_PHASES, GATE_RECORDED, KIND, Phase
+from reaper_api.vocabulary import API_VERSION, FINAL_PHASES, GATE_RECORDED, KIND, LABEL_ATTEMPT, Phase
 from reaper_operator.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from reaper_operator.key import Key
 
@@ -40,6 +40,9 @@ class FakeCluster:
         self.writes: list[str] = []
         self.fault: Fault = no_fault
         self.starts: list[str] = []  # the UID of each Pod whose process was started
+        self.attempts_started: list[tuple[str, str | None]] = []  # and its name and attempt
+        self.events_of: dict[str, list[Body]] = {}  # Kubernetes Events by the UID of what they are about
+        self.time = "2026-11-23T12:00:05Z"  # of what nodes write
         self._numbers = itertools.count(1)
 
     # What the operator sees
@@ -52,9 +55,15 @@ class FakeCluster:
         self.fault("get_pod", False)
         return deepcopy(self.pods.get(Key(namespace, name)))
 
-    async def unfinished_tasks(self) -> list[Key]:
+    async def unfinished_tasks(self) -> AsyncIterator[Body]:
         self.fault("unfinished_tasks", False)
-        return [key for key, task in self.tasks.items() if task.get("status", {}).get("phase") not in FINAL_PHASES]
+        for task in _unfinished(self.tasks):
+            yield task
+
+    async def unfinished_pods(self) -> AsyncIterator[Body]:
+        self.fault("unfinished_pods", False)
+        for pod in _unfinished(self.pods):
+            yield pod
 
     async def create_pod(self, manifest: Body) -> Body:
         self.fault("create_pod", False)
@@ -71,33 +80,80 @@ class FakeCluster:
 
     async def remove_gate(self, namespace: str, name: str, uid: str, gate: str) -> None:
         self.fault("remove_gate", False)
-        pod = self.pods.get(Key(namespace, name))
-        if pod is None:
-            raise NotFound(404, f'pods "{name}" not found')
-        if pod["metadata"]["uid"] != uid:
-            raise Conflict(409, "the UID in the precondition does not match")
+        pod = self._exactly(Key(namespace, name), uid)
         pod["spec"]["schedulingGates"] = [g for g in pod["spec"].get("schedulingGates", []) if g["name"] != gate]
         self.writes.append("remove_gate")
         self.fault("remove_gate", True)
 
+    async def remove_pod(self, namespace: str, name: str, uid: str) -> None:
+        self.fault("remove_pod", False)
+        key = Key(namespace, name)
+        self._exactly(key, uid)
+        self.delete_pod(key)
+        self.writes.append("remove_pod")
+        self.fault("remove_pod", True)
+
+    async def limit_pod(self, namespace: str, name: str, uid: str, seconds: int) -> None:
+        self.fault("limit_pod", False)
+        pod = self._exactly(Key(namespace, name), uid)
+        before = pod["spec"].get("activeDeadlineSeconds")
+        assert before is None or seconds <= before, "the API server only takes a smaller one"
+        pod["spec"]["activeDeadlineSeconds"] = seconds
+        self.writes.append("limit_pod")
+        self.fault("limit_pod", True)
+
+    def _exactly(self, key: Key, uid: str) -> Body:
+        pod = self.pods.get(key)
+        if pod is None:
+            raise NotFound(404, f'pods "{key.name}" not found')
+        if pod["metadata"]["uid"] != uid:
+            raise Conflict(409, "the UID in the precondition does not match")
+        return pod
+
+    async def events_about(self, namespace: str, uid: str) -> list[Body]:
+        self.fault("events_about", False)
+        return deepcopy(self.events_of.get(uid, []))
+
     async def patch_status(self, key: Key, resource_version: str, status: Body) -> Body:
         self.fault("patch_status", False)
-        task = self.tasks.get(key)
-        if task is None:
-            raise NotFound(404, "no such task")
-        if task["metadata"]["resourceVersion"] != resource_version:
-            raise Conflict(409, "the object has been modified")
-        merged = {**task.get("status", {}), **deepcopy(status)}
-        new = {name: value for name, value in merged.items() if value is not None}
+        task = self._at_version(key, resource_version)
         old = task.get("status", {})
-        # The transition rules of the CRD; tests/integration holds the real API server to them.
-        assert "podUID" not in old or new.get("podUID") == old["podUID"]
-        assert old.get("phase") not in FINAL_PHASES or new.get("phase") == old["phase"]
+        merged = {**old, **deepcopy(status)}
+        new = {name: value for name, value in merged.items() if value is not None}
+        hold_to_transitions(old, new)
         task["status"] = new
         self.touch(key)
         self.writes.append("patch_status")
         self.fault("patch_status", True)
         return deepcopy(task)
+
+    async def patch_finalizers(self, key: Key, resource_version: str, finalizers: list[str]) -> Body:
+        self.fault("patch_finalizers", False)
+        task = self._at_version(key, resource_version)
+        metadata = task["metadata"]
+        new = set(finalizers) - set(metadata.get("finalizers", []))
+        assert not new or "deletionTimestamp" not in metadata, "no new finalizer on a task that is being deleted"
+        metadata["finalizers"] = list(finalizers)
+        self.touch(key)
+        self.writes.append("patch_finalizers")
+        self._go_if_nothing_holds(key)
+        self.fault("patch_finalizers", True)
+        return deepcopy(task)
+
+    async def delete_task(self, key: Key, uid: str, resource_version: str) -> None:
+        self.fault("delete_task", False)
+        assert self._at_version(key, resource_version)["metadata"]["uid"] == uid
+        self.delete(key)
+        self.writes.append("delete_task")
+        self.fault("delete_task", True)
+
+    def _at_version(self, key: Key, resource_version: str) -> Body:
+        task = self.tasks.get(key)
+        if task is None:
+            raise NotFound(404, "no such task")
+        if task["metadata"]["resourceVersion"] != resource_version:
+            raise Conflict(409, "the object has been modified")
+        return task
 
     async def create_event(self, event: Body) -> None:
         self.fault("create_event", False)
@@ -116,14 +172,65 @@ class FakeCluster:
         """Give the task a new version, as any write of anybody does."""
         self.tasks[key]["metadata"]["resourceVersion"] = str(next(self._numbers))
 
-    def delete_pod(self, key: Key) -> None:
-        self.pods.pop(key, None)
+    def edit(self, key: Key, **spec: Any) -> None:
+        """Change the task's spec."""
+        task = self.tasks[key]
+        task["spec"] |= spec
+        task["metadata"]["generation"] += 1
+        self.touch(key)
+
+    def delete(self, key: Key, *, orphan: bool = False) -> None:
+        """kubectl delete reapertask."""
+        metadata = self.tasks[key]["metadata"]
+        metadata.setdefault("deletionTimestamp", self.time)
+        if orphan:
+            metadata["finalizers"] = [*metadata.get("finalizers", []), "orphan"]
+        self.touch(key)
+        self._go_if_nothing_holds(key)
+
+    def delete_pod(self, key: Key, *, force: bool = False) -> None:
+        """kubectl delete pod: at once where no node has it or its process is over, else with its grace period."""
+        pod = self.pods.get(key)
+        if pod is None:
+            return
+        if force or "nodeName" not in pod["spec"] or pod["status"]["phase"] in FINAL_PHASES:
+            del self.pods[key]
+        else:
+            pod["metadata"] |= {"deletionTimestamp": self.time, "deletionGracePeriodSeconds": 0}
 
     def status(self, key: Key) -> Body:
         status: Body = self.tasks[key].get("status", {})
         return status
 
-    # What scheduler and kubelet do
+    # What controllers, scheduler and kubelet do
+
+    def collect(self) -> None:
+        """The garbage collector: Pods without their task go, and those that are kept lose their owner."""
+        for key, task in list(self.tasks.items()):
+            if "orphan" in task["metadata"].get("finalizers", []):
+                for pod in self._pods_of(task):
+                    pod["metadata"]["ownerReferences"] = []
+                task["metadata"]["finalizers"].remove("orphan")
+                self.touch(key)
+                self._go_if_nothing_holds(key)
+        alive = {task["metadata"]["uid"] for task in self.tasks.values()}
+        for key, pod in list(self.pods.items()):
+            owners = [owner["uid"] for owner in pod["metadata"].get("ownerReferences", [])]
+            if owners and not alive.intersection(owners):
+                self.delete_pod(key)
+
+    def _pods_of(self, task: Body) -> list[Body]:
+        uid = task["metadata"]["uid"]
+        return [
+            pod
+            for pod in self.pods.values()
+            if uid in [owner["uid"] for owner in pod["metadata"].get("ownerReferences", [])]
+        ]
+
+    def _go_if_nothing_holds(self, key: Key) -> None:
+        metadata = self.tasks[key]["metadata"]
+        if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
+            del self.tasks[key]
 
     def start(self, key: Key, node: str = "node-1") -> bool:
         """Schedule the Pod and start its process, if nothing holds it back."""
@@ -131,6 +238,7 @@ class FakeCluster:
         if pod is None or pod["spec"].get("schedulingGates") or pod["status"]["phase"] != "Pending":
             return False
         self.starts.append(pod["metadata"]["uid"])
+        self.attempts_started.append((pod["metadata"]["name"], pod["metadata"].get("labels", {}).get(LABEL_ATTEMPT)))
         pod["spec"]["nodeName"] = node
         pod["status"] = {
             "phase": "Running",
@@ -145,9 +253,34 @@ class FakeCluster:
             return False
         pod["status"] = {
             "phase": "Failed" if exit_code else "Succeeded",
-            "containerStatuses": [container(terminated=terminated(exit_code))],
+            "containerStatuses": [container(terminated=terminated(exit_code) | {"finishedAt": self.time})],
         }
         return True
+
+    def tick(self, *, exit_code: int = 143) -> None:
+        """kubelet does what it was asked: it ends what was deleted, and what is past its deadline."""
+        for key, pod in list(self.pods.items()):
+            if "deletionTimestamp" in pod["metadata"]:
+                self.end(key, exit_code)
+                del self.pods[key]
+            elif pod["spec"].get("activeDeadlineSeconds") == 1 and self.end(key, exit_code):
+                pod["status"] |= {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active too long"}
+
+
+def _unfinished(bodies: dict[Key, Body]) -> list[Body]:
+    return [deepcopy(body) for body in bodies.values() if body.get("status", {}).get("phase") not in FINAL_PHASES]
+
+
+def hold_to_transitions(old: Body, new: Body) -> None:
+    """reaper_api.transitions; tests/integration holds the real API server to them."""
+    before, after = (status.get("attempts") or (1 if "podUID" in status else 0) for status in (old, new))
+    over = old.get("phase") in FINAL_PHASES
+    assert "podUID" not in old or ("podUID" in new and (new["podUID"] == old["podUID"] or after > before))
+    assert after == before or (after == before + 1 and "podUID" in new and (before == 0 or "nextAttemptTime" in old)), (
+        "attempts"
+    )
+    assert not over or (new.get("phase") == old["phase"] and after == before)
+    assert new.get("phase") not in FINAL_PHASES or "hostProcessPID" not in new
 
 
 def no_fault(call: str, done: bool) -> None:  # noqa: FBT001 - see Fault
@@ -194,6 +327,8 @@ def task_body(name: str = "hello", namespace: str = "default", uid: str = "task-
             "stdout": True,
             "stderr": True,
             "terminationGracePeriodSeconds": 30,
+            "suspend": False,
+            "backoffLimit": 0,
             **spec,
         },
     }

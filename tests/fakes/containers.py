@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaper_runtime.host.stdio import StdioPaths
@@ -12,6 +15,26 @@ if TYPE_CHECKING:
 
 NOWHERE = StdioPaths("", "", "")
 SLEEP = ("/bin/sleep", "60")
+_IN_A_THREAD = (
+    "import subprocess, threading; threading.Thread(target=subprocess.call, args=[['setsid', 'sleep', '60']]).start()"
+)
+# A process with one child, in a session of its own, which the kernel lists with the second thread only.
+THREADED = (sys.executable, "-c", _IN_A_THREAD)
+# A process that goes on in its second thread, after its first one has ended (exit(2), not exit_group(2)).
+_EXIT = 60 if os.uname().machine == "x86_64" else 93
+_WITHOUT_THE_FIRST = (
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=[60]).start(); "
+    f"ctypes.CDLL(None).syscall({_EXIT}, 0)"
+)
+HEADLESS = (sys.executable, "-c", _WITHOUT_THE_FIRST)
+
+
+def has_first_thread(pid: int) -> bool:
+    """Whether the thread that a process began with still runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
 
 
 async def start_exec(container: Container, exec_id: str, wanted: Any = None, *, start: bool = True) -> int:

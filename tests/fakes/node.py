@@ -26,6 +26,7 @@ runtime_type = "io.containerd.runc.v2"
 SystemdCgroup = true
 """
 PID = 100
+MOUNTS = "1 0 0:1 / / rw - overlay overlay rw\n"
 
 
 class FakeNode(ChrootHost):
@@ -37,22 +38,40 @@ class FakeNode(ChrootHost):
         self.started = time.time() - 1000
         self.restarts = 0
         self.image = ""
+        self.namespace = "k8s.io"  # where these two are
         self.containers: list[str] = []
         self.tasks: list[str] = []
         self.running: list[Process] = [Process(PID, "/usr/bin/containerd")]
         self.broken: dict[str, str] = {}
+        self.broken_by_drop_in: dict[str, str] = {}
         self.defaults: dict[str, Any] = {}
         self.calls: list[str] = []
         self.write("/etc/containerd/config.toml", KUBEADM)
         self.write(f"/proc/{PID}/cmdline", "/usr/bin/containerd\0")
-        self.write("/proc/1/mountinfo", "1 0 0:1 / / rw - overlay overlay rw\n")
-        (root / f"proc/{PID}/exe").symlink_to("/usr/bin/containerd")
+        self.overlays: list[str] = []
+        self.write("/proc/1/mountinfo", MOUNTS)
+        self.runs("/usr/bin/containerd")
         (root / "opt").mkdir()
+        (root / "run").mkdir()
 
     def write(self, path: str, text: str) -> None:
         target = self.root / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
+
+    def runs(self, binary: str) -> None:
+        """What the kernel says of containerd's program file."""
+        link = self.root / f"proc/{PID}/exe"
+        link.unlink(missing_ok=True)
+        link.symlink_to(binary)
+
+    def link(self, path: str, destination: str) -> None:
+        """Make an empty folder, or nothing, a link to a new folder."""
+        link = self.root / path.lstrip("/")
+        if link.exists():
+            link.rmdir()
+        (self.root / destination.lstrip("/")).mkdir(parents=True)
+        link.symlink_to(destination)
 
     def read(self, path: str) -> str:
         return self.path(path).read_text()
@@ -60,7 +79,8 @@ class FakeNode(ChrootHost):
     def run(self, *command: str, stdin: bytes = b"", timeout: float = 60) -> str:
         shown = " ".join(command)
         self.calls.append(shown)
-        for part, complaint in self.broken.items():
+        drop_in = self.path("/etc/containerd/conf.d/reaper.toml")
+        for part, complaint in (self.broken | (self.broken_by_drop_in if drop_in.exists() else {})).items():
             if part in shown:
                 raise CommandError(shown, 1, "", complaint)
         match command:
@@ -68,20 +88,33 @@ class FakeNode(ChrootHost):
                 return f"{PID}\n"
             case ("systemctl", "restart", _):
                 self.restarts += 1
-                self.started = time.time() + 0.001
+                self.started = time.time()
                 return ""
             case ("/usr/bin/containerd", "--version"):
                 return f"containerd example/containerd v{self.version} 0123abc\n"
             case ("/usr/bin/containerd", "--config", config, "config", "dump"):
-                return toml.dumps({"plugins": self.resolved(config)})
+                return toml.dumps({"plugins": self.resolved_plugins(config)})
             case ("ctr", "--address", _, *words):
-                return self.ctr([word for word in words if word not in {"--namespace", "k8s.io", "reaper-check"}])
+                namespace, words = (words[1], words[2:]) if words[0] == "--namespace" else ("", words)
+                return self.ctr(words, here=namespace == self.namespace)
+            case (_, "overlay", "reset", name):
+                return self.reset_overlays(name)
             case (program, "-v"):
                 assert self.path(program).stat().st_mode & 0o111, program
                 return "containerd-shim-reaper-v2 0\n"
         raise AssertionError(f"the fake node has no program for: {shown}")
 
-    def ctr(self, words: list[str]) -> str:
+    def reset_overlays(self, name: str) -> str:
+        if name == "--all":
+            self.write("/proc/1/mountinfo", MOUNTS)
+            self.overlays = []
+        elif name in self.overlays:
+            self.overlays.remove(name)
+        else:
+            raise CommandError("reaper-runtime", 1, "", f"there is no overlay {name}")
+        return ""
+
+    def ctr(self, words: list[str], *, here: bool) -> str:
         match words:
             case ["version"]:
                 return f"Server:\n  Version: v{self.version}\n"
@@ -90,12 +123,15 @@ class FakeNode(ChrootHost):
             case ["images", *rest]:
                 return self.ctr_images(rest)
             case ["containers", "ls"]:
-                return "CONTAINER IMAGE RUNTIME\n" + "\n".join(self.containers)
+                return "CONTAINER IMAGE RUNTIME\n" + "\n".join(self.containers if here else [])
             case ["containers", "info", name]:
+                assert here
                 labels = {"io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.name": f"pod-of-{name}"}
-                return json.dumps({"ID": name, "Labels": labels})
+                return json.dumps({"ID": name, "Labels": labels if self.namespace == "k8s.io" else None})
             case ["tasks", "ls"]:
-                return "TASK PID STATUS\n" + "\n".join(f"{name} 1 RUNNING" for name in self.tasks)
+                return "TASK PID STATUS\n" + "\n".join(f"{name} 1 RUNNING" for name in (self.tasks if here else []))
+            case ["namespaces", "ls", "-q"]:
+                return "default\nk8s.io\n"
             case ["run", *_]:
                 raise CommandError("ctr run", 42, "a-host-process\n", "")
         raise CommandError("ctr", 1, "", "not found")
@@ -115,7 +151,7 @@ class FakeNode(ChrootHost):
                 raise AssertionError(f"the fake ctr does not know: images {words}")
         return ""
 
-    def resolved(self, config: str) -> dict[str, Any]:
+    def resolved_plugins(self, config: str) -> dict[str, Any]:
         """containerd's own merging: key by key since 2.0, a plugin's whole table before."""
         plugins: dict[str, Any] = copy.deepcopy(self.defaults)
         for file in containerd.read(self, config):
@@ -185,9 +221,13 @@ class FakeCluster:
         self._answer()
         container = self.daemon_sets[name]["spec"]["template"]["spec"]["containers"][0]
         container["args"] = patch["spec"]["template"]["spec"]["containers"][0]["args"]
+        strategy = dict(patch["spec"]["updateStrategy"])
+        assert strategy.pop("$patch") == "replace"
+        self.daemon_sets[name]["spec"]["updateStrategy"] = strategy
         self.daemon_sets[name]["metadata"]["generation"] += 1
 
     def pods(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        self._answer()
         return self.pod_list
 
     def _answer(self) -> None:
@@ -204,4 +244,4 @@ def make_bundle(folder: Path, version: str) -> None:
 
 
 def runtimes(node: FakeNode) -> dict[str, Any]:
-    return containerd.handlers(tomllib.loads(toml.dumps(node.resolved("/etc/containerd/config.toml"))))
+    return containerd.handlers(tomllib.loads(toml.dumps(node.resolved_plugins("/etc/containerd/config.toml"))))

@@ -1,6 +1,8 @@
 """A bare client for tests: one request, its status and its body."""
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,8 @@ class Answer:
 
     status: int
     body: Body
+    warnings: tuple[str, ...] = ()
+    """What kubectl would print as warnings."""
 
     @property
     def message(self) -> str:
@@ -40,22 +44,35 @@ class Api:
         self._client = ApiClient(configuration)
 
     def request(
-        self, method: str, path: str, body: Body | None = None, *, content_type: str = "application/json", **query: Any
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        **query: Any,
     ) -> Answer:
-        """One call. Errors are answers too."""
+        """One call. Errors are answers too. `headers` are sent beside the usual ones."""
         request = self._client.param_serialize(
             method,
             path,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
+            header_params={"Accept": "application/json", "Content-Type": content_type, **(headers or {})},
             body=json.dumps(body) if body is not None and content_type == SERVER_SIDE else body,
             auth_settings=["BearerToken"],
         )
         response = self._client.call_api(*request, _request_timeout=10)
         data = response.read()  # type: ignore[no-untyped-call]
-        return Answer(response.status, json.loads(data))
+        return Answer(response.status, json.loads(data), _warnings(response))
 
     def apply(self, path: str, body: Body, **query: Any) -> Body:
         """Server-side apply, as `kubectl apply --server-side --force-conflicts` does it."""
         query |= {"fieldManager": "reaper-tests", "force": "true"}
         return self.request("PATCH", path, body, content_type=SERVER_SIDE, **query).ok()
+
+
+def _warnings(response: Any) -> tuple[str, ...]:
+    """The texts of the headers `Warning: 299 - "text"`."""
+    headers = (raw.encode("latin-1").decode() for raw in response.response.headers.getlist("Warning"))
+    return tuple(json.loads(text) for header in headers for text in re.findall(r'299 - ("(?:[^"\\]|\\.)*")', header))

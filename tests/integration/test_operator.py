@@ -1,102 +1,19 @@
 """The whole operator, Kopf included, against an API server that misbehaves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
 
 from reaper_operator.key import Key
-from reaper_operator.run import run
-from reaper_operator.settings import Settings
-from tests.fakes.apiserver import PODS, FakeApiServer, HttpFault, failure, no_http_fault
+from tests.fakes.apiserver import PODS, failure, no_http_fault
 from tests.fakes.cluster import FakeCluster, no_fault, pod_body
+from tests.integration.stage import stage, times
 
-PATIENCE = 20.0  # seconds; each of these things takes well under one
 STATUS = "/status"
-
-
-class Stage:
-    """An operator at work on a fake cluster."""
-
-    def __init__(self, cluster: FakeCluster, server: FakeApiServer) -> None:
-        self.cluster = cluster
-        self.server = server
-
-    async def until(self, predicate: Callable[[], object]) -> None:
-        """Wait for something to become true."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE
-        while not predicate():
-            assert asyncio.get_running_loop().time() < deadline, (self.cluster.tasks, self.server.requests[-10:])
-            await asyncio.sleep(0.01)
-
-    async def until_status(self, key: Key, **want: Any) -> None:
-        await self.until(lambda: {name: self.cluster.status(key).get(name) for name in want} == want)
-
-    async def add(self, name: str = "hello", **spec: Any) -> Key:
-        key = self.cluster.add_task(name, **spec)
-        await self.server.publish()
-        return key
-
-    async def running(self, name: str = "hello") -> Key:
-        """A task whose process runs."""
-        key = await self.add(name)
-        await self.until(lambda: self.cluster.start(key))
-        await self.server.publish()
-        await self.until_status(key, phase="Running")
-        return key
-
-
-@asynccontextmanager
-async def stage(folder: Path, cluster: FakeCluster | None = None, **settings: Any) -> AsyncIterator[Stage]:
-    """A fresh operator; it has ended without a fault when this is left."""
-    cluster = cluster or FakeCluster()
-    server = FakeApiServer(cluster)
-    await server.publish()
-    stop = asyncio.Event()
-    async with server.serve() as port:
-        choice = Settings(
-            kubeconfig=server.kubeconfig(folder, port),
-            health_address=f"127.0.0.1:{_free_port()}",
-            **{"resync_seconds": 3600.0, "retry_base_seconds": 0.01, "retry_limit_seconds": 0.1, **settings},
-        )
-        loops: list[asyncio.AbstractEventLoop] = []
-
-        async def main() -> None:
-            loops.append(asyncio.get_running_loop())
-            await run(choice, stop)
-
-        # In a loop of its own: at its end Kopf waits for every task of its loop, also for those of our server.
-        work = asyncio.create_task(asyncio.to_thread(asyncio.run, main()))
-        try:
-            yield Stage(cluster, server)
-        finally:
-            loops[0].call_soon_threadsafe(stop.set)
-            await asyncio.wait_for(work, 10)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def times(count: int, method: str, path: str, answer: Callable[[], web.Response]) -> HttpFault:
-    """Fail the first `count` requests of one kind."""
-    left = [count]
-
-    def fault(asked: str, where: str) -> web.Response | None:
-        if asked == method and where.endswith(path) and left[0] > 0:
-            left[0] -= 1
-            return answer()
-        return None
-
-    return fault
 
 
 async def test_a_life(tmp_path: Path) -> None:
@@ -107,6 +24,12 @@ async def test_a_life(tmp_path: Path) -> None:
         await on.until_status(key, phase="Failed", exitCode=42)
         await on.until(lambda: [event["reason"] for event in on.cluster.events] == ["Running", "Failed"])
         assert on.cluster.writes.count("create_pod") == 1
+
+
+async def test_an_operator_that_dies_is_seen_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="address already in use"), socket.create_server(("127.0.0.1", 0)) as taken:
+        async with stage(tmp_path, health_address=f"127.0.0.1:{taken.getsockname()[1]}") as on:
+            await on.running()
 
 
 async def test_what_was_there_before_the_operator_came(tmp_path: Path) -> None:
@@ -130,7 +53,7 @@ async def test_a_deletion_that_the_watch_lost_is_found_by_the_resync(tmp_path: P
         key = await on.running()
         on.server.fault = lambda _, path: failure(503) if path == "/api/v1/pods" else None
         await on.server.drop_watches(PODS)
-        on.cluster.delete_pod(key)
+        on.cluster.delete_pod(key, force=True)
         await on.server.publish()
         on.server.forget_history(PODS)
         on.server.fault = no_http_fault
@@ -159,7 +82,7 @@ async def test_an_expired_watch_starts_anew(tmp_path: Path) -> None:
         await on.running("second")
 
 
-WRITES = [("POST", "/pods"), ("PATCH", STATUS), ("PATCH", "/pods/hello")]
+WRITES = [("POST", "/pods"), ("PATCH", STATUS), ("PATCH", "/reapertasks/hello"), ("PATCH", "/pods/hello")]
 READS = [("GET", "/reapertasks/hello"), ("GET", "/pods/hello")]
 
 
@@ -176,6 +99,78 @@ async def test_an_api_server_that_fails_for_a_while(tmp_path: Path, method: str,
         assert on.cluster.status(key)["podUID"] == on.cluster.starts[0]
 
 
+async def test_a_watch_that_says_nothing_more_is_made_good_by_the_resync(tmp_path: Path) -> None:
+    """As of a connection that is dead, and that nobody has closed."""
+    async with stage(tmp_path, resync_seconds=0.3) as on:
+        key = await on.running()
+        on.server.mute = True
+        told = len(on.server.sent)
+        on.cluster.end(key, 42)
+        await on.server.publish()
+        await on.until_status(key, phase="Failed", exitCode=42)
+        new = await on.add("new")
+        await on.until(lambda: on.cluster.start(new))
+        assert on.server.sent[told:] == []
+
+
+class Crowded:
+    """An API server that, asked for one thing, says once that it is to be asked again in a second."""
+
+    def __init__(self, method: str, path: str) -> None:
+        self._wanted = (method, path)
+        self.asked: list[float] = []
+
+    def __call__(self, method: str, path: str) -> web.Response | None:
+        if method != self._wanted[0] or not path.endswith(self._wanted[1]):
+            return None
+        self.asked.append(asyncio.get_running_loop().time())
+        return failure(429, "too many requests", retry_after=1) if len(self.asked) == 1 else None
+
+    @property
+    def waited(self) -> float:
+        """Seconds from the first request to the second."""
+        return self.asked[1] - self.asked[0]
+
+
+async def test_the_client_comes_again_when_the_api_server_says(tmp_path: Path) -> None:
+    """By itself the operator would be back after 10 ms."""
+    async with stage(tmp_path) as on:
+        on.server.fault = crowded = Crowded("POST", "/pods")
+        await on.running()
+        assert crowded.waited >= 1.0
+
+
+async def test_kopf_comes_again_when_the_api_server_says(tmp_path: Path) -> None:
+    """By itself it would be back after some 100 ms."""
+    async with stage(tmp_path) as on:
+        await on.running()
+        on.server.fault = crowded = Crowded("GET", "/api/v1/pods")
+        await on.server.drop_watches(PODS)
+        await on.until(lambda: len(crowded.asked) > 1)
+        assert crowded.waited >= 1.0
+
+
+async def test_a_token_that_is_refused_until_there_is_another(tmp_path: Path) -> None:
+    """Kopf's session and the official client both come back with the new one, in the same process."""
+    async with stage(tmp_path, resync_seconds=0.3) as on:
+        key = await on.running()
+        on.server.token = "renewed"  # noqa: S105 - nobody's
+        await on.server.drop_watches()
+        on.cluster.end(key, 42)
+        await on.server.publish()
+        await on.until(lambda: on.server.turned_away_of("kopf") > 1 and on.server.turned_away_of("OpenAPI") > 1)
+        refused = on.server.turned_away_of("kopf")
+        assert refused < 10, "it asks and asks"
+
+        (tmp_path / "token").write_text("renewed")
+
+        await on.until_status(key, phase="Failed", exitCode=42)
+        told = len(on.server.sent)
+        new = await on.add("new")
+        await on.until(lambda: on.cluster.start(new))
+        assert ("reapertasks", "ADDED") in on.server.sent[told:]
+
+
 async def test_an_answer_that_is_lost_after_the_pod_was_made(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
 
@@ -189,19 +184,58 @@ async def test_an_answer_that_is_lost_after_the_pod_was_made(tmp_path: Path) -> 
         assert on.cluster.writes.count("create_pod") == 1
 
 
-async def test_an_invalid_pod_is_asked_for_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda: failure(422, "Pod is invalid: spec.x", field="spec.x"), "PodInvalid"),
+        (lambda: failure(422, "ValidatingAdmissionPolicy 'x' denied request: not here"), "PodRefused"),
+        (lambda: failure(400, 'admission webhook "x" denied the request: not here'), "PodRefused"),
+        (lambda: failure(500, "failed calling webhook"), "PodNotCreated"),
+    ],
+)
+async def test_a_refusal_that_is_taken_back(tmp_path: Path, answer: Callable[[], web.Response], reason: str) -> None:
     async with stage(tmp_path, resync_seconds=0.1) as on:
-        on.server.fault = times(99, "POST", "/pods", lambda: failure(422, "Pod is invalid: spec.x"))
+        on.server.fault = times(99, "POST", "/pods", answer)
         key = await on.add()
-        await on.until_status(key, reason="PodInvalid")
-        seen = len(on.server.requests)
-        await on.until(lambda: len(on.server.requests) > seen + 12)
-        assert sum(request.endswith("/pods") and request.startswith("POST") for request in on.server.requests) == 1
+        await on.until_status(key, reason=reason)
+        on.server.fault = no_http_fault
+        await on.until(lambda: on.cluster.start(key))
+
+
+async def test_neither_its_own_report_nor_the_resync_ends_a_back_off(tmp_path: Path) -> None:
+    asked = 0
+
+    def fault(method: str, path: str) -> web.Response | None:
+        nonlocal asked
+        if method != "POST" or not path.endswith("/pods"):
+            return None
+        asked += 1
+        return failure(403, f"refused for the {asked}. time")  # so that each refusal is another status
+
+    async with stage(tmp_path, retry_base_seconds=3600.0, retry_limit_seconds=3600.0, resync_seconds=0.05) as on:
+        on.server.fault = fault
+
+        async def resyncs(count: int) -> None:
+            done = on.server.requests.count("GET /apis/reaper.io/v1alpha1/reapertasks")
+            await on.until(lambda: on.server.requests.count("GET /apis/reaper.io/v1alpha1/reapertasks") > done + count)
+
+        await on.until_status(await on.add(), reason="PodRefused")
+        await resyncs(2)  # the watch tells of the new task, in case that a resync was faster
+        before = asked
+        await resyncs(5)
+        assert asked == before <= 2
+
+
+@pytest.mark.parametrize("text", ["<html>a proxy</html>", '"text"'])
+async def test_an_answer_that_is_not_from_kubernetes(tmp_path: Path, text: str) -> None:
+    async with stage(tmp_path) as on:
+        on.server.fault = times(2, "GET", "/reapertasks/hello", lambda: web.Response(text=text))
+        await on.running()
 
 
 async def test_one_bad_task_holds_up_no_other(tmp_path: Path) -> None:
     async with stage(tmp_path, workers=1, retry_base_seconds=0.001, retry_limit_seconds=0.001) as on:
-        on.server.fault = lambda _, path: failure(500) if path.endswith("/reapertasks/bad") else None
+        on.server.fault = lambda _, path: failure(500) if "/reapertasks/bad" in path else None
         bad = await on.add("bad")
         for number in range(5):
             await on.running(f"good-{number}")
@@ -215,7 +249,7 @@ async def test_the_name_is_taken_until_the_stranger_leaves(tmp_path: Path) -> No
     async with stage(tmp_path, cluster, resync_seconds=0.2) as on:
         key = await on.add()
         await on.until_status(key, reason="PodNameTaken")
-        on.cluster.delete_pod(stranger)
+        on.cluster.delete_pod(stranger, force=True)
         await on.until(lambda: on.cluster.start(key))
 
 
@@ -224,7 +258,7 @@ async def test_an_operator_that_was_away(tmp_path: Path) -> None:
     async with stage(tmp_path, cluster) as on:
         keys = [await on.running(name) for name in ("ends", "vanishes", "runs")]
     cluster.end(keys[0], 7)
-    cluster.delete_pod(keys[1])
+    cluster.delete_pod(keys[1], force=True)
     async with stage(tmp_path, cluster) as on:
         await on.until_status(keys[0], phase="Failed", exitCode=7)
         await on.until_status(keys[1], phase="Failed", reason="PodDeleted", exitCode=None)
@@ -241,6 +275,12 @@ async def test_the_crd_comes_after_the_operator(tmp_path: Path) -> None:
         await on.until_status(key, phase="Pending")
 
 
+def assert_only_the_lease_is_written(requests: list[str]) -> None:
+    """The leader says that it lives; nobody else writes anything."""
+    writes = {request for request in requests if not request.startswith("GET")}
+    assert writes <= {"PATCH /apis/coordination.k8s.io/v1/namespaces/reaper-system/leases/reaper-operator"}
+
+
 async def test_at_rest_the_operator_writes_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path, resync_seconds=0.05) as on:
         await on.running()
@@ -249,4 +289,87 @@ async def test_at_rest_the_operator_writes_nothing(tmp_path: Path) -> None:
         seen = len(on.server.requests)
         await on.until(lambda: len(on.server.requests) > seen + 30)
         assert len(on.cluster.writes) == writes
-        assert not [request for request in on.server.requests[seen:] if not request.startswith("GET")]
+        assert_only_the_lease_is_written(on.server.requests[seen:])
+
+
+async def test_suspend_resume_and_delete(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        key = await on.running()
+        on.cluster.edit(key, suspend=True)
+        await on.server.publish()
+        await on.until(lambda: "deletionTimestamp" in on.cluster.pods[key]["metadata"])
+        on.cluster.tick()
+        await on.server.publish()
+        await on.until_status(key, phase="Suspended")
+        on.cluster.edit(key, suspend=False)
+        await on.server.publish()
+        second = Key("default", "hello-2")
+        await on.until(lambda: on.cluster.start(second))
+        await on.server.publish()
+        await on.until_status(key, phase="Running", attempts=2)
+        on.cluster.delete(key)
+        await on.server.publish()
+        await on.until(lambda: "deletionTimestamp" in on.cluster.pods[second]["metadata"])
+        on.cluster.tick()
+        await on.server.publish()
+        await on.until(lambda: key not in on.cluster.tasks)
+
+
+async def test_what_is_due_is_done_without_anybody_asking(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        limited, short = (
+            await on.add("limited", activeDeadlineSeconds=1),
+            await on.add("short", ttlSecondsAfterFinished=1),
+        )
+        await on.until(lambda: on.cluster.start(limited))
+        await on.until(lambda: on.cluster.start(short))
+        on.cluster.end(short, 0)
+        await on.server.publish()
+        await on.until(lambda: on.cluster.pods[limited]["spec"].get("activeDeadlineSeconds") == 1)
+        on.cluster.tick()
+        await on.server.publish()
+        await on.until_status(limited, phase="Failed", reason="DeadlineExceeded")
+        await on.until(lambda: short not in on.cluster.tasks)
+
+
+async def test_what_is_due_survives_the_operator(tmp_path: Path) -> None:
+    cluster = FakeCluster()
+    async with stage(tmp_path, cluster) as on:
+        finished, limited, failed = [await on.running(name) for name in ("finished", "limited", "failed")]
+        cluster.edit(failed, backoffLimit=1)
+        cluster.end(finished, 0)
+        cluster.end(failed, 1)
+        await on.server.publish()
+        await on.until_status(finished, phase="Succeeded")
+        await on.until_status(failed, reason="BackOff")
+    cluster.edit(finished, ttlSecondsAfterFinished=1)
+    cluster.edit(limited, activeDeadlineSeconds=1)
+    cluster.status(failed)["nextAttemptTime"] = "2026-01-01T00:00:00Z"  # which is long ago
+    async with stage(tmp_path, cluster) as on:
+        await on.until(lambda: finished not in cluster.tasks)
+        await on.until(lambda: cluster.pods[limited]["spec"].get("activeDeadlineSeconds") == 1)
+        await on.until(lambda: cluster.start(Key("default", "failed-2")))
+    assert cluster.writes.count("create_pod") == 4
+
+
+async def test_at_rest_nothing_is_written_for_what_is_going_to_be_due(tmp_path: Path) -> None:
+    async with stage(tmp_path, resync_seconds=0.05) as on:
+        failed = await on.running("failed")
+        on.cluster.edit(failed, backoffLimit=1)
+        on.cluster.end(failed, 1)
+        limited = await on.running("limited")
+        on.cluster.edit(limited, activeDeadlineSeconds=3600)
+        paused = await on.add("paused", suspend=True)
+        finished = await on.running("finished")
+        on.cluster.edit(finished, ttlSecondsAfterFinished=3600)
+        on.cluster.end(finished, 0)
+        await on.server.publish()
+        await on.until_status(failed, reason="BackOff", observedGeneration=2)
+        await on.until_status(limited, observedGeneration=2)
+        await on.until_status(paused, phase="Suspended")
+        await on.until_status(finished, phase="Succeeded", observedGeneration=2)
+        await on.until(lambda: on.cluster.tasks[finished]["metadata"]["finalizers"] == [])
+        await on.until(lambda: len(on.cluster.events) == 6)
+        seen = len(on.server.requests)
+        await on.until(lambda: len(on.server.requests) > seen + 30)
+        assert_only_the_lease_is_written(on.server.requests[seen:])

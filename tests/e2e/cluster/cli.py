@@ -36,7 +36,7 @@ NAME = "reaper"
 _INTERRUPTED = 130
 
 
-class Workshop:
+class Application:
     """All parts, connected."""
 
     def __init__(self, processes: Processes, console: Console) -> None:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return _run(Workshop(processes, console), options)
+        return _run(Application(processes, console), options)
     except ClusterError as error:
         if error.detail:
             print(error.detail, file=sys.stderr)
@@ -84,24 +84,24 @@ def main(arguments: Sequence[str]) -> int:
         return _INTERRUPTED
 
 
-def _run(workshop: Workshop, options: argparse.Namespace) -> int:
+def _run(application: Application, options: argparse.Namespace) -> int:
     if options.verb == "status":
-        return 0 if workshop.cluster.status() else 1
-    console, cache = workshop.host.console, workshop.host.cache
+        return 0 if application.cluster.status() else 1
+    console, cache = application.host.console, application.host.cache
     with cache.lock(lambda: console.say("==> another run is at work here; waiting for it to finish")):
         match options.verb:
             case "tools":
-                workshop.tools.ensure()
+                application.tools.ensure()
             case "up":
-                workshop.up(options.workers)
+                application.up(options.workers)
             case "load":
-                workshop.loader().load(options.image)
+                application.loader().load(options.image)
             case "load-archive":
-                workshop.loader().load_archive(options.archive)
+                application.loader().load_archive(options.archive)
             case "down":
-                workshop.cluster.down()
+                application.cluster.down()
             case "path":
-                print(workshop.programs.built(options.module))
+                print(application.programs.built(options.module))
     return 0
 
 

@@ -19,6 +19,7 @@ class Versions:
     pause_of_containerd: str
     containerd: str
     cni_plugins: str
+    kwok: str
     debian: str
     stock_image: str
 

@@ -115,7 +115,7 @@ class Lab:
     def works(self, *names: str) -> None:
         kubectl = f"{self.cluster.tools.path('kubectl')} --kubeconfig {self.kubeconfig} --request-timeout=8s get"
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-        services = {"kubernetes": API, "kube-dns": "10.96.0.10"}
+        services = {("default", "kubernetes"): API, ("kube-system", "kube-dns"): "10.96.0.10"}
         question = dns.query("x", 0x5EA9)
         record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 5, 4) + bytes(int(part) for part in API.split("."))
         reply = base64.b64encode(struct.pack(">6H", 0x5EA9, 0x8180, 1, 1, 0, 0) + question[12:] + record).decode()
@@ -123,7 +123,10 @@ class Lab:
             "kind get kubeconfig": Result(0, "kubeconfig\n"),
             f"{kubectl} nodes": items([{"metadata": {"name": name}, "status": ready} for name in names]),
             f"{kubectl} services": items(
-                [{"metadata": {"name": name}, "spec": {"clusterIP": ip}} for name, ip in services.items()]
+                [
+                    {"metadata": {"namespace": namespace, "name": name}, "spec": {"clusterIP": ip}}
+                    for (namespace, name), ip in services.items()
+                ]
             ),
             **{f"docker exec {name} bash": Result(0, "\n".join(["ok", *[reply] * 4])) for name in names},
             f"docker exec {CONTROL} test -e": OK,

@@ -37,6 +37,12 @@ def test_a_program_that_takes_too_long_is_ended() -> None:
         Processes().run(["sleep", "60"], timeout=0.05)
 
 
+def test_a_program_that_takes_too_long_is_an_answer_where_failures_are() -> None:
+    """As of a registry behind a firewall that drops packets: it is not to be had, and no fault."""
+    result = Processes().run(["sh", "-c", "echo trying >&2; exec sleep 60"], timeout=0.2, check=False)
+    assert (result.code, result.err) == (124, "trying\nsh gave no answer within 0 s\n")
+
+
 def test_input_is_text_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("from a file")
     assert Processes().run(["cat"], stdin="text").out == "text"

@@ -77,8 +77,12 @@ def test_what_is_wrong_is_found_from_the_outside_in(programs: FakePrograms) -> N
     programs.answers[f"{get} nodes"] = Result(0, json.dumps({"items": [ready]}))
     assert problem(kubectl, [NODE]) == "the services `kubernetes` and `kube-dns` are not there"
     services = [
-        {"metadata": {"name": name}, "spec": {"clusterIP": address}}
-        for name, address in (("kubernetes", API), ("kube-dns", "10.96.0.10"))
+        {"metadata": {"namespace": namespace, "name": name}, "spec": {"clusterIP": address}}
+        for namespace, name, address in (
+            ("default", "kubernetes", API),
+            ("kube-system", "kube-dns", "10.96.0.10"),
+            ("mine", "kubernetes", "10.96.0.66"),
+        )
     ]
     programs.answers[f"{get} services"] = Result(0, json.dumps({"items": services}))
     assert problem(kubectl, [NODE]) == f"on reaper-worker the API's service address {API} does not answer (kube-proxy)"

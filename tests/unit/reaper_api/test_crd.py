@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from reaper_api.crd import crd, to_yaml
+from reaper_api.status import TaskStatus
+from reaper_api.vocabulary import Reason
 
 FILE = Path(__file__).parents[3] / "crds" / "reapertask.yaml"
 VERSION: dict[str, Any] = crd()["spec"]["versions"][0]
@@ -85,6 +87,8 @@ def test_everything_has_a_bound_so_that_rules_stay_cheap() -> None:
 def test_defaults_are_in_the_schema() -> None:
     spec = SCHEMA["properties"]["spec"]["properties"]
     assert {name: field["default"] for name, field in spec.items() if "default" in field} == {
+        "suspend": False,
+        "backoffLimit": 0,
         "restartPolicy": "Never",
         "terminal": False,
         "stdin": False,
@@ -94,15 +98,21 @@ def test_defaults_are_in_the_schema() -> None:
     }
 
 
-def test_a_toleration_and_a_status_have_no_default_of_their_own() -> None:
-    assert "default" not in SCHEMA["properties"]["status"]
+def test_a_status_that_nobody_wrote_says_so() -> None:
+    """The API server fills it in: nobody else is there."""
+    default = SCHEMA["properties"]["status"]["default"]
+    assert TaskStatus.model_validate(default).reason == Reason.NOT_SEEN
+    assert "no operator has looked at this task yet" in default["message"]
+
+
+def test_a_toleration_has_no_default_of_its_own() -> None:
     assert "default" not in SCHEMA["properties"]["spec"]["properties"]["env"]
 
 
 def test_columns() -> None:
     columns = VERSION["additionalPrinterColumns"]
     assert [column["name"] for column in columns if not column.get("priority")] == ["Phase", "Exit", "Node", "Age"]
-    assert [column["name"] for column in columns if column.get("priority")] == ["Pod", "Reason"]
+    assert [column["name"] for column in columns if column.get("priority")] == ["Pod", "Attempts", "PID", "Reason"]
 
 
 def test_columns_and_selectable_fields_name_fields_that_exist() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from reaper_api import vocabulary
+from reaper_node import report
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted(
     path
-    for folder in ("api/reaper_api", "operator/reaper_operator")
+    for folder in ("api/reaper_api", "operator/reaper_operator", "cli/reaper_cli")
     for path in (ROOT / folder).rglob("*.py")
     if path.name != "vocabulary.py"
 )
@@ -40,6 +41,13 @@ def test_no_name_is_spelled_out_elsewhere(path: Path) -> None:
     }
     assert not literals & NAMES
     assert not [text for text in literals if vocabulary.GROUP in text]
+
+
+def test_the_names_on_nodes_are_those_that_the_installer_writes() -> None:
+    """The installer has the standard library only, and so a copy."""
+    assert (vocabulary.LABEL_RUNTIME, vocabulary.NODE_READY) == (report.LABEL, report.READY)
+    assert vocabulary.ANNOTATION_NODE_VERSION == report.VERSION
+    assert vocabulary.ANNOTATION_NODE_ERROR == report.ERROR
 
 
 def test_every_condition_says_what_it_means_and_which_value_is_abnormal() -> None:

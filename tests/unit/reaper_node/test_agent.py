@@ -53,6 +53,32 @@ def test_failures_are_retried_with_growing_delays(node: FakeNode, cluster: FakeC
     assert len(cluster.events) == 1
 
 
+def test_a_file_where_the_folder_should_be_is_told(node: FakeNode, cluster: FakeCluster, settings: Settings) -> None:
+    node.write("/opt/reaper", "a file")
+    turns = Turns(1, settings.ready_file)
+
+    agent.Agent(node, cluster, settings, turns).keep_installed()
+
+    assert turns.delays == [0, 2]
+    message = "NodeFileError: cannot read or write /opt/reaper on the node: File exists"
+    assert cluster.metadata["annotations"] == {"reaper.io/runtime-error": message}
+    assert cluster.metadata["labels"] == {"reaper.io/runtime": "failed"}
+    assert [event["reason"] for event in cluster.events] == ["NodeFileError"]
+
+
+def test_a_copy_that_fails_is_told_with_its_first_file(
+    node: FakeNode, cluster: FakeCluster, settings: Settings
+) -> None:
+    for name in ("a", "b"):
+        os.mkfifo(Path(settings.bundle, name))  # what a copy refuses
+
+    agent.Agent(node, cluster, settings, Turns(1, settings.ready_file)).keep_installed()
+
+    told = cluster.metadata["annotations"]["reaper.io/runtime-error"]
+    assert told.startswith("NodeFileError: ")
+    assert told.count("is a named pipe") == 1
+
+
 def test_removes_once_and_stays_ready(node: FakeNode, cluster: FakeCluster, settings: Settings) -> None:
     turns = Turns(1, settings.ready_file)
 
@@ -71,6 +97,20 @@ def test_removing_waits_for_pods(node: FakeNode, cluster: FakeCluster, settings:
     assert turns.delays == [0, 2, 2]
     assert [event["reason"] for event in cluster.events] == ["PodsStillRunning"]
     assert turns.ready == [False, False, False]
+
+
+def test_removing_survives_a_file_that_cannot_be_removed(
+    node: FakeNode, cluster: FakeCluster, settings: Settings
+) -> None:
+    node.write("/opt/reaper", "a file")
+    turns = Turns(1, settings.ready_file)
+
+    agent.Agent(node, cluster, settings, turns).keep_removed()
+
+    assert turns.delays == [0, 2]
+    assert cluster.metadata["annotations"]["reaper.io/runtime-error"].endswith(
+        "/opt/reaper on the node: Not a directory"
+    )
 
 
 def test_a_signal_ends_the_wait() -> None:

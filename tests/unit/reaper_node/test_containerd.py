@@ -84,6 +84,23 @@ def test_an_unknown_version_is_refused(node: FakeNode, main: str) -> None:
         containerd.version(containerd.read(node, MAIN))
 
 
+def test_a_daemon_whose_package_was_upgraded_is_its_new_file(node: FakeNode) -> None:
+    """The kernel says so of a program whose file was replaced."""
+    node.runs("/usr/bin/containerd (deleted)")
+    node.write("/usr/bin/containerd", "the new one")
+
+    assert containerd.find(node, "containerd.service").binary == "/usr/bin/containerd"
+
+
+def test_a_daemon_whose_file_is_gone_has_to_be_restarted(node: FakeNode) -> None:
+    node.runs("/usr/bin/containerd (deleted)")
+
+    with pytest.raises(NodeError, match=r"replaced on disk: /usr/bin/containerd, .* restart") as caught:
+        containerd.find(node, "containerd.service")
+
+    assert caught.value.reason == "ContainerdReplaced"
+
+
 def test_a_unit_that_does_not_run_is_named(node: FakeNode) -> None:
     class NoUnit(FakeNode):
         def run(self, *command: str, stdin: bytes = b"", timeout: float = 60) -> str:

@@ -69,11 +69,11 @@ def test_containerd_1_follows_changes_of_the_main_file(node: FakeNode) -> None:
 def test_containerd_1_takes_the_last_file_before_ours(node: FakeNode) -> None:
     node.version = "1.7.24"
     node.write(f"{FOLDER}/cni.toml", 'version = 2\n[plugins."io.containerd.grpc.v1.cri".cni]\nbin_dir = "/cni"\n')
-    before = node.resolved(MAIN)
+    before = node.resolved_plugins(MAIN)
 
     ensure(node)
 
-    assert node.resolved(MAIN)["io.containerd.grpc.v1.cri"]["cni"] == before["io.containerd.grpc.v1.cri"]["cni"]
+    assert node.resolved_plugins(MAIN)["io.containerd.grpc.v1.cri"]["cni"] == before["io.containerd.grpc.v1.cri"]["cni"]
 
 
 def test_containerd_1_with_a_later_file_is_refused_and_left_alone(node: FakeNode) -> None:

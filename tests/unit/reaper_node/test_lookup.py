@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reaper_node import containerd, lookup
+from reaper_node.errors import NodeError
 from tests.fakes.node import KUBEADM
 
 if TYPE_CHECKING:
@@ -30,6 +31,29 @@ def test_is_where_containerd_looks(node: FakeNode, more: str, folder: str) -> No
     lookup.remove(node, daemon)
     lookup.remove(node, daemon)
     assert not link.is_symlink()
+
+
+def test_a_file_of_others_is_neither_replaced_nor_removed(node: FakeNode) -> None:
+    daemon = containerd.find(node, "containerd.service")
+    node.write(f"/opt/containerd/bin/{NAME}", "somebody's program")
+
+    with pytest.raises(NodeError, match=f"/opt/containerd/bin/{NAME} on the node is not .*: move it away") as caught:
+        lookup.ensure(node, daemon)
+    lookup.remove(node, daemon)
+
+    assert caught.value.reason == "LinkInTheWay"
+    assert node.read(f"/opt/containerd/bin/{NAME}") == "somebody's program"
+
+
+def test_a_link_of_others_is_not_removed(node: FakeNode) -> None:
+    daemon = containerd.find(node, "containerd.service")
+    link = node.root / "opt/containerd/bin" / NAME
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/usr/local/bin/theirs")
+
+    lookup.remove(node, daemon)
+
+    assert link.is_symlink()
 
 
 def test_a_link_to_elsewhere_is_corrected(node: FakeNode) -> None:

@@ -1,7 +1,9 @@
 """cli.py: exit codes and what a person reads."""
 
+import json
 import logging
 import runpy
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +20,12 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(False)
 
 
 def test_a_wrong_setting_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--workers", "none"]) == 2
-    assert capsys.readouterr().err == "reaper_operator: --workers is a number, not 'none'\n"
+    assert capsys.readouterr().err == "reaper_operator: --workers is a whole number, not 'none'\n"
 
 
 def test_no_way_to_a_cluster_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +33,30 @@ def test_no_way_to_a_cluster_is_one_sentence(tmp_path: Path, capsys: pytest.Capt
     error = capsys.readouterr().err
     assert error.startswith("reaper_operator: no way to the Kubernetes API: ")
     assert error.count("\n") == 1
+
+
+def test_webhooks_without_their_extra_are_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("cryptography", "reaper_operator.webhooks"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    kubeconfig = tmp_path / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    user: dict[str, object] = {"name": "u", "user": {}}
+    content = {"clusters": [cluster], "contexts": [context], "users": [user], "current-context": "x"}
+    kubeconfig.write_text(json.dumps(content))
+    words = [f"--kubeconfig={kubeconfig}", "--lease-namespace=a", "--webhook-address=127.0.0.1:1"]
+    assert main([*words, f"--health-address=127.0.0.1:{port()}", f"--metrics-address=127.0.0.1:{port()}"]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("reaper_operator: --webhook-address needs the extra reaper-k8s[operator-webhooks]: ")
+
+
+def port() -> int:
+    """One that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def test_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from reaper_api.status import ConditionStatus
 from reaper_api.vocabulary import ConditionType
-from reaper_operator.conditions import MAX_MESSAGE, Conditions, with_condition, without_condition
+from reaper_operator.conditions import MAX_MESSAGE, Conditions, Moment, with_condition, without_condition
 from tests.fakes.cluster import START
 
 
@@ -23,8 +23,7 @@ def finished(
         status,
         reason=reason,
         message=message,
-        generation=generation,
-        now=START + timedelta(seconds=after),
+        at=Moment(generation, START + timedelta(seconds=after)),
     )
 
 
@@ -47,7 +46,7 @@ def test_the_generation_is_always_the_one_that_was_looked_at() -> None:
 
 def test_order_and_the_other_conditions_stay() -> None:
     first = finished((), "False")
-    both = with_condition(first, ConditionType.STALLED, "True", reason="Why", message="", generation=1, now=START)
+    both = with_condition(first, ConditionType.STALLED, "True", reason="Why", message="", at=Moment(1, START))
     assert [condition.type for condition in finished(both, "True", after=1)] == ["Finished", "Stalled"]
     assert without_condition(both, ConditionType.STALLED) == first
 

@@ -1,12 +1,13 @@
 """connection.py: one way to the API server, for the client and for Kopf; a renewed token is picked up."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kubernetes.client import Configuration
 
-from reaper_operator.connection import TOKEN_LIFE, NoCluster, as_kopf, load
+from reaper_operator.connection import TOKEN_LIFE, NoCluster, as_kopf, load, own_namespace
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -40,3 +41,47 @@ def test_a_service_account_without_a_token(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     with pytest.raises(NoCluster, match="Service token file does not exist"):
         load(None, connections=1)
+
+
+def test_the_namespace_of_this_pod(tmp_path: Path) -> None:
+    (tmp_path / "namespace").write_text("reaper-system")
+    assert own_namespace(tmp_path) == "reaper-system"
+
+
+def test_outside_a_pod_there_is_no_namespace(tmp_path: Path) -> None:
+    with pytest.raises(NoCluster, match=r"^no namespace for the Lease: .* Set --lease-namespace, or run inside"):
+        own_namespace(tmp_path)
+
+
+def test_a_certificate_that_is_not_checked_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cluster = {"server": "https://api:6443", "insecure-skip-tls-verify": True}
+    kubeconfig = {
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    load(str(tmp_path / "kubeconfig"), connections=1)
+    (record,) = caplog.records
+    assert record.getMessage() == "the certificate of https://api:6443 is not checked: insecure-skip-tls-verify"
+
+
+def test_a_token_that_was_refused_is_read_again_if_it_can_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kubeconfig = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://api"}}],
+        "users": [{"name": "u", "user": {"tokenFile": str(tmp_path / "token")}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (tmp_path / "config").write_text(json.dumps(kubeconfig))
+    (tmp_path / "token").write_text("first")
+    access = load(str(tmp_path / "config"), connections=1)
+    (tmp_path / "token").write_text("second")
+    assert as_kopf(access, NOW).token == "first"  # noqa: S105 - nobody's
+    access.renew()
+    assert as_kopf(access, NOW).token == "second"  # noqa: S105
+    (tmp_path / "token").unlink()
+    access.renew()
+    assert as_kopf(access, NOW).token == "second"  # noqa: S105
+    assert "the token cannot be read again" in caplog.text

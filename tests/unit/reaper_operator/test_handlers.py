@@ -1,11 +1,17 @@
 """handlers.py: what Kopf may do, and that it may do no more. Its events: tests/integration/test_operator.py."""
 
-import kopf
+from typing import Any
 
+import kopf
+import pytest
+
+from reaper_api.task import ReaperTask
 from reaper_operator import handlers
 from reaper_operator.key import Key
-from reaper_operator.sightings import Sightings
+from reaper_operator.known import KnownTasks
+from reaper_operator.last_seen import LastSeenPods
 from reaper_operator.workqueue import WorkQueue
+from tests.fakes.cluster import FakeClock, pod_body, task_body
 from tests.fakes.time import FakeLoop
 
 
@@ -15,6 +21,9 @@ def test_kopf_writes_nothing_and_looks_at_nothing_else() -> None:
     assert settings.peering.standalone
     assert not settings.posting.enabled
     assert settings.admission.managed is None
+    body = kopf.Body({"metadata": {"labels": {"a": "b"}}, "spec": {}})
+    assert settings.persistence.diffbase_storage.build(body=body) == {}, "nothing is copied to be compared"
+    assert settings.persistence.diffbase_storage.fetch(body=body) is None
     assert settings.watching.label_selectors["v1/pods"] == "reaper.io/task"
 
 
@@ -22,6 +31,97 @@ def test_only_events_are_handled() -> None:
     """Any other kind of handler would write annotations or finalizers."""
     registry = kopf.OperatorRegistry()
     queue = WorkQueue[Key](FakeLoop().call_later, lambda: None, base=1, limit=1)
-    handlers.register(registry, queue, Sightings())
+    handlers.register(registry, queue, LastSeenPods(), FakeClock(), KnownTasks(limit=0))
     kinds = {name: len(vars(registry)[name].get_all_handlers()) for name in vars(registry) if name != "_activities"}
     assert {name: count for name, count in kinds.items() if count} == {"_watching": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "metadata", "status", "news"),
+    [
+        ("ADDED", {}, {}, True),
+        ("MODIFIED", {}, {"phase": "Pending", "observedGeneration": 1}, False),
+        (None, {}, {"phase": "Pending", "observedGeneration": 1}, False),
+        ("MODIFIED", {"generation": 2}, {"phase": "Pending", "observedGeneration": 1}, True),
+        ("MODIFIED", {"deletionTimestamp": "2026-11-23T12:00:00Z"}, {"observedGeneration": 1}, True),
+        ("DELETED", {}, {"phase": "Pending", "observedGeneration": 1}, True),
+        ("MODIFIED", {"generation": 2}, {"phase": "Failed", "observedGeneration": 1}, True),
+        ("MODIFIED", {}, {"phase": "Failed", "observedGeneration": 1}, False),
+        ("MODIFIED", {"finalizers": ["reaper.io/process"]}, {"phase": "Failed", "observedGeneration": 1}, False),
+        (None, {"finalizers": ["reaper.io/process"]}, {"phase": "Failed", "observedGeneration": 1}, True),
+        ("MODIFIED", {"deletionTimestamp": "2026-11-23T12:00:00Z"}, {"phase": "Failed"}, False),
+        (
+            "MODIFIED",
+            {"deletionTimestamp": "2026-11-23T12:00:00Z", "finalizers": ["reaper.io/process"]},
+            {"phase": "Failed"},
+            True,
+        ),
+    ],
+)
+def test_what_the_operator_wrote_itself_is_no_news(
+    change: str | None,
+    metadata: dict[str, Any],
+    status: dict[str, Any],
+    news: bool,  # noqa: FBT001
+) -> None:
+    body = task_body()
+    assert handlers.is_news(change, body | {"metadata": body["metadata"] | metadata, "status": status}) is news
+
+
+def test_the_end_of_a_finished_task_is_known_without_asking() -> None:
+    clock = FakeClock()
+    finished = {
+        "type": "Finished",
+        "status": "True",
+        "reason": "Completed",
+        "message": "",
+        "lastTransitionTime": "2026-11-23T11:59:50Z",
+    }
+    over = {"phase": "Succeeded", "conditions": [finished]}
+    assert handlers.until_expiry(task_body(ttlSecondsAfterFinished=60) | {"status": over}, clock()) == 50
+    assert handlers.until_expiry(task_body(ttlSecondsAfterFinished=5) | {"status": over}, clock()) == 0
+    assert handlers.until_expiry(task_body() | {"status": over}, clock()) is None
+    assert handlers.until_expiry(task_body(ttlSecondsAfterFinished=60), clock()) is None
+
+
+class Watching:
+    """The handlers, and what they note; called as Kopf calls them."""
+
+    def __init__(self) -> None:
+        self.queue = WorkQueue[Key](FakeLoop().call_later, lambda: None, base=1, limit=1)
+        self.last_seen, self.known = LastSeenPods(), KnownTasks()
+        registry = kopf.OperatorRegistry()
+        handlers.register(registry, self.queue, self.last_seen, FakeClock(), self.known)
+        self._handlers: dict[str, Any] = {
+            str(handler.id).rpartition(".")[2]: handler.fn for handler in registry._watching.get_all_handlers()
+        }
+
+    async def tell(self, handler: str, change: str | None, body: dict[str, Any]) -> None:
+        await self._handlers[handler](event={"type": change, "object": body})
+
+
+TASK = Key("default", "hello")
+
+
+async def test_a_task_is_known_from_its_watch_while_it_is_there_and_not_over() -> None:
+    on, body = Watching(), task_body()
+    await on.tell("task_changed", "ADDED", body)
+    assert on.known.get(TASK) == body
+    assert on.queue.take() == TASK
+    await on.tell("task_changed", "MODIFIED", body | {"status": {"phase": "Succeeded"}})
+    assert on.known.get(TASK) is None
+    await on.tell("task_changed", None, body)
+    await on.tell("task_changed", "DELETED", body)
+    assert on.known.get(TASK) is None
+
+
+async def test_a_pod_is_news_from_its_watch_while_it_is_there() -> None:
+    on, pod = Watching(), pod_body("Running", uid="pod-1")
+    pod["metadata"]["ownerReferences"] = [ReaperTask.parse(task_body()).owner_reference]
+    await on.tell("pod_changed", "MODIFIED", pod)
+    assert on.queue.take() == TASK
+    assert on.last_seen.news(TASK, "pod-1") is not None
+    await on.tell("pod_changed", "MODIFIED", pod)
+    await on.tell("pod_changed", "DELETED", pod)
+    assert on.last_seen.news(TASK, "pod-1") is None
+    assert on.last_seen.get(TASK, "pod-1") is not None

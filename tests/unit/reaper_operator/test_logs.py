@@ -1,11 +1,25 @@
 """logs.py: one line, with the object in it."""
 
+import asyncio
 import json
 import logging
+import warnings
+from collections.abc import Iterator
 
 import pytest
 
-from reaper_operator.logs import JsonFormatter, PlainFormatter
+from reaper_operator.logs import JsonFormatter, PlainFormatter, Subject, about, configure
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    """The root logger, which is as it was afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
 
 
 def record(message: str, *, subject: str | None = None, error: BaseException | None = None) -> logging.LogRecord:
@@ -40,3 +54,37 @@ def test_json_with_an_error() -> None:
     line = JsonFormatter().format(record("failed", error=ValueError("why")))
     assert "\n" not in line
     assert json.loads(line)["error"] == "ValueError: why"
+
+
+def test_json_with_a_trace() -> None:
+    traced = record("hi")
+    traced.trace = "0af7651916cd43dd8448eb211c80319c"
+    assert json.loads(JsonFormatter().format(traced))["trace"] == "0af7651916cd43dd8448eb211c80319c"
+
+
+async def test_whatever_is_said_about_an_object_names_it_in_any_thread() -> None:
+    def said(subject: str | None = None) -> object:
+        line = record("hi", subject=subject)
+        assert Subject().filter(line)
+        return line.__dict__.get("object")
+
+    with about("default/hello"):
+        assert await asyncio.to_thread(said) == said() == "default/hello"
+        assert said("default/other") == "default/other"
+    assert said() is None
+
+
+def test_kopfs_own_way_to_name_an_object() -> None:
+    line = record("hi")
+    line.k8s_ref = {"namespace": "default", "name": "hello"}
+    assert Subject().filter(line)
+    assert line.__dict__["object"] == "default/hello"
+
+
+def test_warnings_of_libraries_are_lines_too(capsys: pytest.CaptureFixture[str], root_logger: None) -> None:
+    configure("info", "json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("beware", stacklevel=1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "beware" in json.loads(line)["message"]

@@ -10,6 +10,10 @@ from reaper_operator.observe import observe
 from tests.fakes.cluster import container, pod_body, terminated
 
 WRAPPED = f'failed to start containerd task "{"0a" * 32}": no /opt/x on node-1'
+SILENT = (
+    "node-1 has stopped reporting: whether the process still runs is not known; kubectl describe node node-1; the task "
+    "goes on, or is over, when the node reports again"
+)
 STARTED = "2026-11-23T12:00:01Z"
 
 
@@ -60,8 +64,9 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             ),
             "Pending",
             None,
-            "ErrImagePull",
-            "no such image",
+            "PlaceholderMissing",
+            "its node does not have the image placeholder, which stands for a program of the node, and cannot pull it. "
+            "Reaper's node installer imports it: see its Pod on its node; no such image",
             id="image missing on the node",
         ),
         pytest.param(
@@ -139,7 +144,7 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             "Failed",
             None,
             "ProcessLost",
-            "the node no longer knows how the process ended: could not be located",
+            "the node no longer knows how the process ended, as after a reboot: could not be located",
             id="unknown is not 137",
         ),
         pytest.param(
@@ -147,7 +152,7 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             "Failed",
             None,
             "ProcessLost",
-            "the node no longer knows how the process ended: Unknown",
+            "the node no longer knows how the process ended, as after a reboot: Unknown",
             id="unknown is not 255",
         ),
         pytest.param(
@@ -184,6 +189,19 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             pod_body(
                 "Failed",
                 deleted=True,
+                containerStatuses=[container(terminated=terminated(143) | {"finishedAt": "2026-11-23T12:00:03Z"})],
+            ),
+            "Failed",
+            143,
+            "PodDeleted",
+            "Pod hello was deleted while the process ran; "
+            "the process ended with exit code 143 (128+15: as a rule ended by SIGTERM)",
+            id="deleted by hand, on a node whose clock is behind",
+        ),
+        pytest.param(
+            pod_body(
+                "Failed",
+                deleted=True,
                 containerStatuses=[container(terminated=terminated(7) | {"finishedAt": "2026-11-23T12:00:03Z"})],
             ),
             "Failed",
@@ -193,7 +211,48 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             id="ended by itself, then deleted by hand",
         ),
         pytest.param(
-            pod_body("Failed", containerStatuses=None), "Failed", None, "Error", None, id="failed without a word"
+            pod_body("Failed", containerStatuses=None),
+            "Failed",
+            None,
+            "ProcessLost",
+            "the node did not report how the process ended",
+            id="failed without a word",
+        ),
+        pytest.param(
+            pod_body(
+                "Failed",
+                node="node-1",
+                conditions=[
+                    {
+                        "type": "DisruptionTarget",
+                        "status": "True",
+                        "reason": "DeletionByPodGC",
+                        "message": "PodGC: node no longer exists",
+                    }
+                ],
+                containerStatuses=[container(running={"startedAt": STARTED})],
+            ),
+            "Failed",
+            None,
+            "NodeLost",
+            "the node did not report how the process ended (DeletionByPodGC: PodGC: node no longer exists)",
+            id="the node was deleted",
+        ),
+        pytest.param(
+            pod_body(
+                "Running",
+                node="node-1",
+                conditions=[
+                    {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"},
+                    {"type": "ContainersReady", "status": "True"},
+                ],
+                containerStatuses=[container(running={"startedAt": STARTED})],
+            ),
+            "Running",
+            None,
+            None,
+            None,
+            id="a readiness gate is no lost node",
         ),
         pytest.param(
             pod_body("Succeeded", containerStatuses=[]),
@@ -208,8 +267,17 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             "Unknown",
             None,
             "NodeUnreachable",
-            "node-1 has stopped reporting: whether the process still runs is not known",
+            SILENT,
             id="unknown",
+        ),
+        pytest.param(
+            pod_body("Unknown", node="node-1", reason="NodeLost", message="Node node-1 is unresponsive"),
+            "Unknown",
+            None,
+            "NodeLost",
+            "Node node-1 is unresponsive; kubectl describe node node-1; the task goes on, or is over, when the node "
+            "reports again",
+            id="unknown, in the words of the control plane",
         ),
         pytest.param(
             pod_body(
@@ -221,7 +289,7 @@ def scheduled(status: str, reason: str = "", message: str = "") -> dict[str, str
             "Unknown",
             None,
             "NodeUnreachable",
-            "node-1 has stopped reporting: whether the process still runs is not known",
+            SILENT,
             id="the node controller says that the node is lost",
         ),
     ],
@@ -252,15 +320,25 @@ def test_another_container_says_nothing_about_the_task() -> None:
     assert observe(pod_body("Failed", containerStatuses=[sidecar])).exit_code is None
 
 
-def test_why_the_control_plane_removes_a_pod() -> None:
-    disruption = {
-        "type": "DisruptionTarget",
-        "status": "True",
-        "reason": "DeletionByTaintManager",
-        "message": "Taint manager: deleting due to NoExecute taint",
+def test_the_end_of_the_output_of_a_process_that_failed() -> None:
+    end = terminated(2, message="Traceback\n  no such file\n")
+    seen = observe(pod_body("Failed", containerStatuses=[container(terminated=end)]))
+    assert seen.message == "the process ended with exit code 2. The end of its output:\nTraceback\n  no such file"
+    between = container(waiting={"reason": "CrashLoopBackOff"}, last={"terminated": end})
+    assert observe(pod_body("Running", containerStatuses=[between])).message == f"last time, {seen.message}"
+
+
+def test_whose_it_is_and_what_is_asked_of_it() -> None:
+    body = pod_body("Running", deleted=True)
+    body["metadata"] |= {
+        "labels": {"reaper.io/attempt": "3"},
+        "ownerReferences": [{"kind": "ReaperTask", "uid": "task-1", "controller": True}],
     }
-    seen = observe(pod_body("Running", conditions=[disruption]))
-    assert seen.disruption == "DeletionByTaintManager: Taint manager: deleting due to NoExecute taint"
+    body["spec"]["activeDeadlineSeconds"] = 1
+    seen = observe(body)
+    assert (seen.task_uid, seen.attempt, seen.leaving, seen.deadline) == ("task-1", 3, True, 1)
+    plain = observe(pod_body())
+    assert (plain.task_uid, plain.attempt, plain.leaving, plain.deadline) == (None, 1, False, None)
 
 
 def test_gate() -> None:

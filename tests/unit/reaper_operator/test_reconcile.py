@@ -1,39 +1,16 @@
-"""reconcile.py: one task, one look; and never two runs, whatever crashes when."""
+"""reconcile.py: one task, one look. Whole lives with crashes in them: test_lives.py."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from reaper_api.vocabulary import FINAL_PHASES
-from reaper_operator.errors import Conflict, Invalid, Unavailable, Waiting
+from reaper_operator.errors import Conflict, Forbidden
 from reaper_operator.key import Key
 from reaper_operator.observe import observe
-from reaper_operator.reconcile import Reconciler
-from reaper_operator.sightings import Sightings
-from tests.fakes.cluster import FakeClock, FakeCluster, container, forbid, no_fault, pod_body, terminated
+from tests.fakes.cluster import container, forbid, pod_body, terminated
+from tests.fakes.world import World
 
 pytestmark = pytest.mark.timeout(20)
-
-
-class World:
-    """A cluster and one life of the operator."""
-
-    def __init__(self) -> None:
-        self.cluster = FakeCluster()
-        self.clock = FakeClock()
-        self.restart()
-
-    def restart(self) -> None:
-        """A new operator process: it remembers nothing."""
-        self.sightings = Sightings()
-        self.reconcile = Reconciler(self.cluster, self.sightings, self.clock)
-
-    def condition(self, key: Key, kind: str) -> dict[str, Any] | None:
-        conditions = self.cluster.status(key).get("conditions", [])
-        return next((condition for condition in conditions if condition["type"] == kind), None)
 
 
 @pytest.fixture
@@ -44,7 +21,7 @@ def world() -> World:
 async def test_a_new_task_gets_one_pod_which_is_recorded_before_it_may_start(world: World) -> None:
     key = world.cluster.add_task()
     await world.reconcile(key)
-    assert world.cluster.writes == ["create_pod", "patch_status", "remove_gate"]
+    assert world.cluster.writes == ["create_pod", "patch_status", "patch_finalizers", "remove_gate"]
     status = world.cluster.status(key)
     assert status["phase"] == "Pending"
     assert status["podName"] == "hello"
@@ -108,7 +85,7 @@ async def test_a_pod_deleted_while_it_ran_ends_the_task_without_an_exit_code(wor
     await world.reconcile(key)
     world.cluster.start(key)
     await world.reconcile(key)
-    world.cluster.delete_pod(key)
+    world.cluster.delete_pod(key, force=True)
     for _ in range(2):
         await world.reconcile(key)
     status = world.cluster.status(key)
@@ -138,110 +115,66 @@ async def test_the_last_watch_event_tells_how_a_pod_ended_that_is_gone(world: Wo
     await world.reconcile(key)
     world.cluster.start(key)
     world.cluster.end(key, 3)
-    world.sightings.note(key, observe(world.cluster.pods[key]))
+    world.last_seen.record(key, observe(world.cluster.pods[key]))
     world.cluster.delete_pod(key)
     await world.reconcile(key)
     assert world.cluster.status(key)["exitCode"] == 3
-    assert len(world.sightings) == 0
+    assert len(world.last_seen) == 0
 
 
 async def test_a_pod_lost_while_the_operator_was_down(world: World) -> None:
     key = world.cluster.add_task()
     await world.reconcile(key)
     world.cluster.start(key)
-    world.cluster.delete_pod(key)
+    world.cluster.delete_pod(key, force=True)
     world.restart()
     await world.reconcile(key)
     assert world.cluster.status(key)["reason"] == "PodDeleted"
 
 
-async def test_the_name_taken_by_a_stranger(world: World) -> None:
-    key = world.cluster.add_task()
-    world.cluster.pods[key] = pod_body("Running", uid="foreign")
-    await world.reconcile(key)
-    stalled = world.condition(key, "Stalled")
-    assert stalled is not None
-    assert stalled["reason"] == "PodNameTaken"
-    assert "delete that Pod" in stalled["message"]
-    assert world.cluster.status(key)["phase"] == "Pending"
-    world.cluster.writes.clear()
-    await world.reconcile(key)
-    assert world.cluster.writes == []
-
-    world.cluster.delete_pod(key)
-    await world.reconcile(key)
-    assert world.condition(key, "Stalled") is None
-    assert world.cluster.status(key)["podUID"] == world.cluster.pods[key]["metadata"]["uid"]
-
-
-async def test_the_name_taken_by_an_earlier_task_of_the_same_name(world: World) -> None:
+async def test_why_a_pod_does_not_start_is_looked_up_after_a_while(world: World) -> None:
     key = world.cluster.add_task()
     await world.reconcile(key)
-    world.cluster.add_task()  # deleted and created anew: another UID, and the Pod is still there
-    with pytest.raises(Waiting, match="earlier task of this name"):
-        await world.reconcile(key)
-    assert "podUID" not in world.cluster.status(key)
-    world.cluster.delete_pod(key)
+    pod = world.cluster.pods[key]
+    pod["spec"]["nodeName"] = "node-1"
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-23T12:00:00Z"}
+    pod["status"]["conditions"] = [scheduled]
     await world.reconcile(key)
-    assert world.cluster.status(key)["phase"] == "Pending"
-    assert "reason" not in world.cluster.status(key)
-
-
-async def test_a_spec_that_got_past_the_schema_stalls(world: World) -> None:
-    key = world.cluster.add_task(command=["bin/relative"], user={"uid": 1})
+    assert world.looks[key] == 10
+    world.cluster.events_of[pod["metadata"]["uid"]] = [
+        {"type": "Warning", "reason": "FailedMount", "message": 'secret "tls" not found', "lastTimestamp": "2026"}
+    ]
+    world.clock.advance(10)
     await world.reconcile(key)
-    stalled = world.condition(key, "Stalled")
-    assert stalled is not None
-    assert stalled["reason"] == "InvalidSpec"
-    assert "spec.user.gid: Field required" in stalled["message"]
-    assert world.cluster.pods == {}
-
-
-async def test_a_refused_pod_waits_and_says_why(world: World) -> None:
-    key = world.cluster.add_task()
-    world.cluster.fault = forbid("create_pod", "exceeded quota: pods")
-    with pytest.raises(Waiting):
-        await world.reconcile(key)
     status = world.cluster.status(key)
-    assert (status["phase"], status["reason"]) == ("Pending", "PodRefused")
-    assert status["message"].endswith("exceeded quota: pods")
-    assert world.condition(key, "Stalled") is None
-
-
-async def test_an_invalid_pod_is_asked_for_once_in_each_life_of_the_operator(world: World) -> None:
-    key = world.cluster.add_task()
-    asked = []
-
-    def fault(call: str, done: bool) -> None:  # noqa: FBT001 - see Fault
-        if call == "create_pod":
-            asked.append(call)
-            raise Invalid(422, "spec.containers[0]: Invalid value")
-
-    world.cluster.fault = fault
-    for _ in range(3):
-        await world.reconcile(key)
-    assert len(asked) == 1
-    stalled = world.condition(key, "Stalled")
-    assert stalled is not None
-    assert stalled["message"] == "the API server calls the task's Pod invalid: spec.containers[0]: Invalid value"
-    assert world.cluster.writes.count("patch_status") == 1
-    world.restart()
-    await world.reconcile(key)
-    assert len(asked) == 2
-
-
-async def test_a_task_that_is_being_deleted_is_not_started(world: World) -> None:
-    key = world.cluster.add_task()
-    world.cluster.tasks[key]["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    assert (status["phase"], status["reason"], status["message"]) == (
+        "Pending",
+        "FailedMount",
+        'secret "tls" not found',
+    )
+    world.cluster.writes.clear()
+    world.clock.advance(10)
     await world.reconcile(key)
     assert world.cluster.writes == []
+    assert world.looks[key] == 20
+
+
+async def test_a_task_of_an_operator_that_knew_no_finalizer(world: World) -> None:
+    key = world.cluster.add_task()
+    await world.reconcile(key)
+    world.cluster.start(key)
+    del world.cluster.tasks[key]["metadata"]["finalizers"]
+    del world.cluster.status(key)["attempts"]
+    await world.reconcile(key)
+    assert world.cluster.tasks[key]["metadata"]["finalizers"] == ["reaper.io/process"]
+    assert world.cluster.status(key)["attempts"] == 1
 
 
 async def test_a_task_that_is_gone(world: World) -> None:
     key = Key("default", "gone")
-    world.sightings.note(key, observe(pod_body(containerStatuses=[container(terminated=terminated(0))])))
+    world.last_seen.record(key, observe(pod_body(containerStatuses=[container(terminated=terminated(0))])))
     await world.reconcile(key)
-    assert len(world.sightings) == 0
+    assert len(world.last_seen) == 0
 
 
 async def test_somebody_wrote_first(world: World) -> None:
@@ -269,81 +202,100 @@ async def test_a_lost_event_is_no_fault(world: World) -> None:
     assert world.cluster.status(key)["phase"] == "Running"
 
 
-class Crash(BaseException):
-    """kill -9 in the middle of a call."""
+# What the API server has shown already is not asked for
 
 
-steps = st.one_of(
-    st.just(("reconcile",)),
-    st.tuples(st.just("crash"), st.integers(2, 5), st.booleans()),
-    st.tuples(st.just("unavailable"), st.integers(0, 5), st.booleans()),
-    st.just(("start",)),
-    st.just(("delete pod",)),
-    st.sampled_from([("end", 0), ("end", 1), ("user writes",), ("restart",)]),
-)
-
-
-@settings(max_examples=400, deadline=None)
-@given(st.lists(steps, max_size=12))
-def test_no_task_ever_runs_twice_whatever_happens_when(story: list[tuple[Any, ...]]) -> None:
-    asyncio.run(_tell(story))
-
-
-async def _tell(story: list[tuple[Any, ...]]) -> None:
-    world = World()
-    key = world.cluster.add_task()
-    final: dict[str, Any] | None = None
-    for step in story:
-        await _live(world, key, step)
-        status = world.cluster.status(key)
-        assert len(world.cluster.starts) <= 1
-        assert final is None or status == final
-        if status.get("phase") in FINAL_PHASES:
-            final = status
-    # And whatever has happened: left alone, the task comes to its end.
-    world.restart()
-    await world.reconcile(key)
-    world.cluster.start(key)
-    world.cluster.end(key, 0)
-    await world.reconcile(key)
-    assert world.cluster.status(key)["phase"] in FINAL_PHASES
-    assert len(world.cluster.starts) <= 1
-
-
-async def _live(world: World, key: Key, step: tuple[Any, ...]) -> None:
-    match step:
-        case ("reconcile",):
-            await world.reconcile(key)
-        case ("crash" | "unavailable" as kind, int(at), bool(after)):
-            await _interrupted(world, key, Crash() if kind == "crash" else Unavailable(500, "down"), at, after=after)
-        case ("start",):
-            world.cluster.start(key)
-        case ("end", int(code)):
-            world.cluster.end(key, code)
-        case ("delete pod",):
-            world.cluster.delete_pod(key)
-        case ("user writes",):
-            world.cluster.touch(key)
-        case ("restart",):
-            world.restart()
-
-
-async def _interrupted(world: World, key: Key, error: BaseException, at: int, *, after: bool) -> None:
-    """A reconcile whose `at`-th call fails: before it has an effect, or after."""
-    calls = 0
+@pytest.fixture
+def asked(world: World) -> list[str]:
+    """The reads that were made."""
+    calls: list[str] = []
 
     def fault(call: str, done: bool) -> None:  # noqa: FBT001 - see Fault
-        nonlocal calls
-        calls += not done
-        if calls > at and done == after:
-            raise error
+        if call.startswith("get_") and not done:
+            calls.append(call)
 
     world.cluster.fault = fault
-    try:
-        await world.reconcile(key)
-    except Crash:
-        world.restart()
-    except Unavailable:
-        pass
-    finally:
-        world.cluster.fault = no_fault
+    return calls
+
+
+def hear(world: World, key: Key) -> None:
+    """The watches tell of the task and its Pod as they are."""
+    world.known.heard(key, world.cluster.tasks[key])
+    if key in world.cluster.pods:
+        world.last_seen.heard(key, observe(world.cluster.pods[key]), gone=False)
+
+
+async def test_a_life_that_a_watch_tells_of_needs_no_read(world: World, asked: list[str]) -> None:
+    key = world.cluster.add_task()
+    hear(world, key)
+    await world.knowing(key)
+    for turn in (world.cluster.start, lambda key: world.cluster.end(key, 0)):
+        turn(key)
+        world.last_seen.heard(key, observe(world.cluster.pods[key]), gone=False)
+        await world.knowing(key)
+    assert world.cluster.status(key)["phase"] == "Succeeded"
+    assert world.cluster.tasks[key]["metadata"]["finalizers"] == []
+    assert asked == []
+    assert (len(world.known), len(world.last_seen)) == (0, 0)
+
+
+async def test_a_look_without_news_asks_for_the_pod(world: World, asked: list[str]) -> None:
+    """As that of the resync: the watch may have lost the Pod's end."""
+    key = world.cluster.add_task()
+    await world.knowing(key)
+    world.cluster.start(key)
+    hear(world, key)
+    await world.knowing(key)
+    asked.clear()
+    world.cluster.end(key, 7)
+    await world.knowing(key)
+    assert asked == ["get_pod"]
+    assert world.cluster.status(key)["exitCode"] == 7
+
+
+async def test_what_is_not_there_any_more_is_asked_for_and_done_as_it_is(world: World, asked: list[str]) -> None:
+    key = world.cluster.add_task()
+    hear(world, key)
+    world.cluster.edit(key, suspend=True)
+    await world.knowing(key)
+    assert world.cluster.status(key)["phase"] == "Suspended"
+    assert asked == ["get_task"]
+    assert world.cluster.starts == []
+
+
+async def test_a_task_that_is_gone_is_known_no_more(world: World, asked: list[str]) -> None:
+    key = world.cluster.add_task()
+    hear(world, key)
+    del world.cluster.tasks[key]
+    await world.knowing(key)
+    assert asked == ["get_task"]
+    assert len(world.known) == 0
+
+
+async def test_after_a_failure_everything_is_asked_for(world: World, asked: list[str]) -> None:
+    key = world.cluster.add_task()
+    hear(world, key)
+    count, world.cluster.fault = world.cluster.fault, forbid("remove_gate", "not now")
+    with pytest.raises(Forbidden):
+        await world.knowing(key)
+    assert world.known.get(key) is None
+    world.cluster.fault = count
+    await world.knowing(key)
+    assert asked == ["get_task", "get_pod"]
+    assert world.cluster.writes[-1] == "remove_gate"
+
+
+async def test_a_gate_is_taken_off_once_however_late_the_watch_is(world: World) -> None:
+    key = world.cluster.add_task()
+    hear(world, key)
+    created: list[Any] = []
+
+    def remember(call: str, done: bool) -> None:  # noqa: FBT001 - see Fault
+        if call == "create_pod" and done:
+            created.append(observe(world.cluster.pods[key]))
+
+    world.cluster.fault = remember
+    await world.knowing(key)
+    world.last_seen.heard(key, created[0], gone=False)
+    await world.knowing(key)
+    assert world.cluster.writes.count("remove_gate") == 1

@@ -1,13 +1,19 @@
 """resync.py: every task that is not over gets a look."""
 
+from typing import Any
+
 import pytest
 
-from reaper_operator.errors import ClusterError, NotFound, Unavailable
-from reaper_operator.health import Vitals
+from reaper_operator.errors import ClusterError, NotFound, Unavailable, Waiting
+from reaper_operator.health import Health, Pulse
 from reaper_operator.key import Key
-from reaper_operator.resync import resync_once, resync_until_success
+from reaper_operator.known import KnownTasks
+from reaper_operator.last_seen import LastSeenPods
+from reaper_operator.observe import observe
+from reaper_operator.reconcile import Reconciler
+from reaper_operator.resync import Resync, next_look
 from reaper_operator.workqueue import WorkQueue
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import FakeClock, FakeCluster, forbid, no_fault, pod_body, task_body
 from tests.fakes.time import FakeLoop
 
 
@@ -22,22 +28,22 @@ def queue(loop: FakeLoop) -> WorkQueue[Key]:
 
 
 @pytest.fixture
-def vitals(loop: FakeLoop) -> Vitals:
-    vitals = Vitals(lambda: loop.now, interval=1, slack=0)
-    vitals.watching = True
-    return vitals
+def health(loop: FakeLoop) -> Health:
+    health = Health(*(Pulse(lambda: loop.now, interval=1, slack=0) for _ in range(2)))
+    health.leading = health.watching = True
+    return health
 
 
-async def test_unfinished_tasks_are_queued(loop: FakeLoop, queue: WorkQueue[Key], vitals: Vitals) -> None:
+async def test_unfinished_tasks_are_queued(loop: FakeLoop, queue: WorkQueue[Key], health: Health) -> None:
     cluster = FakeCluster()
     keys = {cluster.add_task(name) for name in ("new", "running", "over")}
     cluster.tasks[Key("default", "running")]["status"] = {"phase": "Running"}
     cluster.tasks[Key("default", "over")]["status"] = {"phase": "Failed"}
     loop.pass_time(100)
-    assert await resync_once(cluster, queue, vitals)
+    assert await Resync(cluster, queue, health, FakeClock()).once()
     assert {queue.take(), queue.take()} == keys - {Key("default", "over")}
     assert queue.take() is None
-    assert vitals.unreadiness() is None
+    assert health.readiness_problem() is None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ async def test_unfinished_tasks_are_queued(loop: FakeLoop, queue: WorkQueue[Key]
 async def test_a_failure_is_no_sign_of_life_of_the_api_server(
     loop: FakeLoop,
     queue: WorkQueue[Key],
-    vitals: Vitals,
+    health: Health,
     caplog: pytest.LogCaptureFixture,
     error: ClusterError,
     line: str,
@@ -62,13 +68,13 @@ async def test_a_failure_is_no_sign_of_life_of_the_api_server(
 
     cluster.fault = fault
     loop.pass_time(100)
-    assert not await resync_once(cluster, queue, vitals)
+    assert not await Resync(cluster, queue, health, FakeClock()).once()
     assert caplog.messages == [line]
-    assert vitals.sickness() is None
-    assert vitals.unreadiness() is not None
+    assert health.liveness_problem() is None
+    assert health.readiness_problem() is not None
 
 
-async def test_the_first_one_is_repeated_until_it_succeeds(queue: WorkQueue[Key], vitals: Vitals) -> None:
+async def test_the_first_one_is_repeated_until_it_succeeds(queue: WorkQueue[Key], health: Health) -> None:
     cluster = FakeCluster()
     cluster.add_task()
     tries = 0
@@ -80,6 +86,124 @@ async def test_the_first_one_is_repeated_until_it_succeeds(queue: WorkQueue[Key]
             raise Unavailable(503, "starting")
 
     cluster.fault = fault
-    await resync_until_success(cluster, queue, vitals, pause=0)
-    assert tries == 3
+    await Resync(cluster, queue, health, FakeClock()).until_success(pause=0)
+    assert tries == 4  # the last one lists the Pods, then the tasks
     assert len(queue) == 1
+
+
+async def test_at_rest_no_task_is_looked_at(queue: WorkQueue[Key], health: Health) -> None:
+    cluster, clock = FakeCluster(), FakeClock()
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, KnownTasks(limit=0))
+    resync = Resync(cluster, queue, health, clock)
+    pending, running, over = (cluster.add_task(name) for name in ("pending", "running", "over"))
+    for key in (pending, running, over):
+        await reconcile(key)
+    for key in (running, over):
+        cluster.start(key)
+    cluster.end(over, 0)
+    await resync.once()
+    assert {queue.take(), queue.take(), queue.take()} == {running, over, None}
+    for key in (running, over):
+        await reconcile(key)
+        queue.done(key)
+    clock.advance(60)
+    await resync.once()
+    assert queue.take() is None
+
+
+async def test_a_change_that_the_watch_has_lost_is_found(queue: WorkQueue[Key], health: Health) -> None:
+    cluster, clock, known = FakeCluster(), FakeClock(), KnownTasks()
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, known)
+    key = cluster.add_task()
+    await reconcile(key)
+    cluster.start(key)
+    await reconcile(key)
+    cluster.edit(key, suspend=True)
+    await Resync(cluster, queue, health, clock, listed=known.listed).once()
+    assert queue.take() == key
+    await reconcile(key)
+    assert "deletionTimestamp" in cluster.pods[key]["metadata"]
+
+
+async def test_tasks_are_counted_by_phase(queue: WorkQueue[Key], health: Health) -> None:
+    cluster = FakeCluster()
+    cluster.add_task("new")
+    for phase in ("Sleeping", "Running", "Failed"):
+        cluster.tasks[cluster.add_task(phase.lower())]["status"] = {"phase": phase}
+    counts: list[object] = []
+    await Resync(cluster, queue, health, FakeClock(), counted=counts.append).once()
+    assert counts == [{"Pending": 1, "Sleeping": 1, "Running": 1}]
+
+
+async def test_a_task_that_waits_for_its_back_off_goes_on_waiting(
+    queue: WorkQueue[Key], health: Health, loop: FakeLoop
+) -> None:
+    cluster, clock = FakeCluster(), FakeClock()
+    key = cluster.add_task()
+    cluster.fault = forbid("create_pod", "quota")
+    with pytest.raises(Waiting):
+        await Reconciler(cluster, LastSeenPods(), clock, queue.add_later, KnownTasks(limit=0))(key)
+    cluster.fault = no_fault
+    queue.retry(key)
+    await Resync(cluster, queue, health, clock).once()
+    assert queue.take() is None
+    loop.pass_time(1)
+    assert queue.take() == key
+
+
+STATUS = {"podUID": "pod-1", "phase": "Running", "podName": "hello", "observedGeneration": 1, "attempts": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "pod"),
+    [
+        pytest.param({}, None, id="new"),
+        pytest.param({}, pod_body("Pending"), id="not recorded"),
+        pytest.param(STATUS, None, id="Pod missing or over"),
+        pytest.param(STATUS, pod_body("Running", uid="pod-2"), id="another Pod"),
+        pytest.param(STATUS, pod_body("Running", gated=True), id="gated"),
+        pytest.param(STATUS, pod_body("Running", node="node-1"), id="moved on"),
+        pytest.param({**STATUS, "reason": "PodNotCreated"}, pod_body("Running"), id="said to wait"),
+        pytest.param({"phase": "Sleeping"}, pod_body("Running"), id="cannot be read"),
+        pytest.param({**STATUS, "nextAttemptTime": "2026-11-23T12:00:00Z"}, None, id="the next attempt is due"),
+    ],
+)
+def test_needs_a_look(status: dict[str, Any], pod: dict[str, Any] | None) -> None:
+    now = FakeClock().now
+    task = task_body() | {"status": status}
+    assert next_look(task, {"pod-1": observe(pod)} if pod else {}, now) == now
+
+
+async def test_an_operator_that_has_just_started_learns_what_is_going_to_be_due(
+    queue: WorkQueue[Key], health: Health, loop: FakeLoop
+) -> None:
+    cluster, clock = FakeCluster(), FakeClock()
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, lambda *_: None, KnownTasks(limit=0))
+    failing, limited = (
+        cluster.add_task("failing", backoffLimit=1),
+        cluster.add_task("limited", activeDeadlineSeconds=60),
+    )
+    for key in (failing, limited):
+        await reconcile(key)
+        cluster.start(key)
+        await reconcile(key)
+    cluster.end(failing, 1)
+    await reconcile(failing)
+    await Resync(cluster, queue, health, clock).once()
+    assert queue.take() is None
+    loop.pass_time(10)
+    assert (queue.take(), queue.take()) == (failing, None)
+    loop.pass_time(50)
+    assert (queue.take(), queue.take()) == (limited, None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "generation", "again"), [("InvalidSpec", 1, False), ("InvalidSpec", 0, True), ("PodInvalid", 1, True)]
+)
+def test_a_spec_that_makes_no_pod_is_not_tried_again_until_it_changes(
+    reason: str, generation: int, *, again: bool
+) -> None:
+    now = FakeClock().now
+    stalled = {"type": "Stalled", "status": "True", "reason": reason, "message": "so", "observedGeneration": generation}
+    status = {"phase": "Pending", "conditions": [stalled | {"lastTransitionTime": "2026-11-23T12:00:00Z"}]}
+    assert (next_look(task_body() | {"status": status}, {}, now) == now) is again

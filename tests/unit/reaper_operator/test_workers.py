@@ -2,22 +2,26 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from reaper_operator.errors import Conflict, NotFound, Unavailable, Waiting
 from reaper_operator.key import Key
+from reaper_operator.logs import Subject
+from reaper_operator.telemetry import Silent, Telemetry, Told
 from reaper_operator.workers import Reconcile, Workers
 from reaper_operator.workqueue import WorkQueue
 
 A, B, C = (Key("default", name) for name in "abc")
 
 
-def make(reconcile: Reconcile, *, count: int) -> tuple[WorkQueue[Key], Workers]:
+def make(reconcile: Reconcile, *, count: int, telemetry: Telemetry | None = None) -> tuple[WorkQueue[Key], Workers]:
     available = asyncio.Event()
     loop = asyncio.get_running_loop()
     queue: WorkQueue[Key] = WorkQueue(loop.call_later, available.set, base=0.001, limit=0.01)
-    return queue, Workers(queue, reconcile, available, count=count)
+    return queue, Workers(queue, reconcile, available, count=count, telemetry=telemetry)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +92,23 @@ async def test_stop_finishes_what_is_in_hand_and_takes_no_more() -> None:
     assert finished == [A]
 
 
-async def test_a_line_in_the_log_names_the_task(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Unavailable(503, "the server is starting", retry_after=1), "the server is starting; next try in 1.0 s"),
+        (Waiting("Why", "so", retry_after=2), "Why: so; next look in 2.0 s"),
+    ],
+)
+async def test_a_line_in_the_log_names_the_task_and_the_delay_that_the_server_wants(
+    error: Exception, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.handler.addFilter(Subject())
     seen = asyncio.Event()
 
     async def reconcile(key: Key) -> None:
         seen.set()
-        raise Unavailable(503, "the server is starting", retry_after=1)
+        raise error
 
     queue, workers = make(reconcile, count=1)
     running = asyncio.create_task(workers.run())
@@ -103,4 +118,49 @@ async def test_a_line_in_the_log_names_the_task(caplog: pytest.LogCaptureFixture
     await asyncio.wait_for(running, 5)
     (record,) = caplog.records
     assert record.__dict__["object"] == "default/a"
-    assert record.getMessage() == "the server is starting; next try in 1.0 s"
+    assert record.getMessage() == line
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (None, "success"),
+        (Waiting("Why", "so"), "requeue_after"),
+        (Conflict(409, "late"), "requeue"),
+        (Unavailable(503, "down"), "error"),
+        (ZeroDivisionError(), "error"),
+    ],
+)
+async def test_how_a_reconcile_went_is_told(
+    error: Exception | None, result: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    telemetry = Results()
+
+    async def reconcile(key: Key) -> None:
+        if error is not None:
+            raise error
+
+    queue, workers = make(reconcile, count=1, telemetry=telemetry)
+    running = asyncio.create_task(workers.run())
+    queue.add(A)
+    await asyncio.wait_for(telemetry.heard.wait(), 5)
+    workers.stop()
+    await asyncio.wait_for(running, 5)
+    assert telemetry.results[0] == (A, result)
+
+
+class Results(Silent):
+    """A Telemetry that keeps how reconciles went."""
+
+    def __init__(self) -> None:
+        self.results: list[tuple[Key, str]] = []
+        self.heard = asyncio.Event()
+
+    @contextmanager
+    def reconcile(self, key: Key) -> Iterator[Told]:
+        def told(result: str) -> None:
+            self.results.append((key, result))
+            self.heard.set()
+
+        yield told

@@ -46,6 +46,47 @@ def test_back_off_has_a_limit_for_ever(queue: WorkQueue[str]) -> None:
     assert [queue.retry("a") for _ in range(2000)][-1] == 300
 
 
+def test_what_is_going_to_be_due_comes_then(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.add_later("a", 10)
+    queue.add_later("a", 5)
+    loop.pass_time(4)
+    assert queue.take() is None
+    loop.pass_time(1)
+    assert queue.take() == "a"
+    queue.done("a")
+    loop.pass_time(100)
+    assert queue.take() is None
+
+
+def test_whoever_looks_at_a_key_sets_its_timer_anew(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.add_later("a", 5)
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.done("a")
+    loop.pass_time(5)
+    assert queue.take() is None
+
+
+def test_a_back_off_does_not_hide_what_is_due_nor_the_other_way_round(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.retry("a", at_least=60)
+    queue.add_later("a", 5)
+    queue.add_unless_waiting("a")
+    assert queue.take() is None
+    loop.pass_time(5)
+    assert queue.take() == "a"
+    queue.done("a")
+    queue.add_later("a", 3600)
+    queue.add_unless_waiting("a")
+    assert queue.take() == "a"
+
+
+def test_the_end_forgets_what_is_due(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.add_later("a", 5)
+    queue.close()
+    loop.pass_time(5)
+    assert queue.take() is None
+
+
 def test_the_server_may_ask_for_more(queue: WorkQueue[str]) -> None:
     assert queue.retry("a", at_least=7) == 7
 
@@ -66,6 +107,18 @@ def test_news_come_before_the_end_of_a_back_off_and_replace_it(queue: WorkQueue[
     queue.done("a")
     loop.pass_time(10)
     assert queue.take() is None
+
+
+def test_what_is_no_news_leaves_a_back_off_alone(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.retry("a")
+    for key in ("a", "b"):
+        queue.add_unless_waiting(key)
+    assert [queue.take(), queue.take()] == ["b", None]
+    queue.add_unless_waiting("b")
+    queue.done("b")
+    assert queue.take() is None
+    loop.pass_time(0.5)
+    assert queue.take() == "a"
 
 
 def test_close_drops_everything(queue: WorkQueue[str], loop: FakeLoop) -> None:

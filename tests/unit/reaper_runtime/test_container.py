@@ -39,7 +39,7 @@ EXPECTED: dict[tuple[str, str], type[ReaperError] | None] = {
     (STOPPED, "start"): FailedPrecondition,
     (STOPPED, "kill"): NotFound,
     (STOPPED, "exec"): FailedPrecondition,
-    (STOPPED, "pids"): FailedPrecondition,
+    (STOPPED, "pids"): None,
     (STOPPED, "delete"): None,
 }
 
@@ -64,7 +64,7 @@ def test_every_verb_in_every_state(run: Run, make: Make, state: str, verb: str) 
         if refusal is None:
             await act(container)
         else:
-            with pytest.raises(refusal):
+            with pytest.raises(refusal, match=f"container one (is|has) {state}|container one has finished already"):
                 await act(container)
             assert container.init.status == state
 
@@ -132,6 +132,10 @@ def test_an_exec_id_in_use_is_refused(run: Run, make: Make) -> None:
     async def story() -> None:
         container = await make()
         pid = await start_exec(container, "x")
+        with pytest.raises(FailedPrecondition, match="exec x of container one is running, and cannot be started"):
+            await container.start("x", lambda _pid: pytest.fail("it was started"))
+        with pytest.raises(FailedPrecondition, match="exec x of container one is running: kill it before"):
+            await container.delete("x")
         with pytest.raises(AlreadyExists):
             await start_exec(container, "x")
         assert is_alive(pid)
@@ -205,3 +209,66 @@ def test_an_exec_killed_before_its_start_cannot_be_started(run: Run, make: Make)
         assert await exit_code(container, "x") == 137
 
     run(story())
+
+
+TOLD = {
+    "reaper.runtime/task": "hello",
+    "io.kubernetes.cri.container-name": "task",
+    "io.kubernetes.cri.sandbox-namespace": "default",
+    "io.kubernetes.cri.sandbox-name": "hello-2",
+    "io.kubernetes.cri.sandbox-uid": "pod-2",
+}
+
+
+def tasks(tmp_path: Path) -> list[Path]:
+    """What the node agent would read."""
+    return sorted((tmp_path / "tasks").glob("*"))
+
+
+def test_the_node_agent_is_told_of_a_tasks_process(run: Run, pod: Pod, tmp_path: Path) -> None:
+    async def story() -> int:
+        loaded = bundle.load(write_bundle(tmp_path / "one", *SLEEP, annotations=TOLD))
+        container = await pod.create("one", loaded, NOWHERE)
+        assert tasks(tmp_path) == []  # nothing of it runs yet
+        return await container.start("", lambda _pid: None)
+
+    pid = run(story())
+    (told,) = tasks(tmp_path)
+    lines = dict(line.split(" ", 1) for line in told.read_text().splitlines())
+    assert (lines["pid"], lines["task"], lines["pod"], lines["pod_uid"]) == (str(pid), "hello", "hello-2", "pod-2")
+    assert (lines["namespace"], lines["overlay"]) == ("default", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reaper.runtime/task", "No Name"),
+        ("io.kubernetes.cri.container-name", "sidecar"),
+        ("io.kubernetes.cri.sandbox-uid", ""),
+    ],
+)
+def test_nobody_is_told_of_a_process_that_is_no_tasks(
+    run: Run, pod: Pod, tmp_path: Path, name: str, value: str
+) -> None:
+    async def story() -> None:
+        loaded = bundle.load(write_bundle(tmp_path / "one", *SLEEP, annotations=TOLD | {name: value}))
+        await (await pod.create("one", loaded, NOWHERE)).start("", lambda _pid: None)
+
+    run(story())
+    assert tasks(tmp_path) == []
+
+
+def test_a_task_runs_although_the_node_agent_cannot_be_told(run: Run, pod: Pod, tmp_path: Path) -> None:
+    said: list[str] = []
+    pod.warn = said.append
+    (tmp_path / "tasks").write_text("a file in the way")
+
+    async def story() -> Container:
+        loaded = bundle.load(write_bundle(tmp_path / "one", *SLEEP, annotations=TOLD))
+        container = await pod.create("one", loaded, NOWHERE)
+        await container.start("", lambda _pid: None)
+        return container
+
+    assert run(story()).init.status == RUNNING
+    assert len(said) == 1
+    assert said[0].startswith("the node agent is not told of pid ")

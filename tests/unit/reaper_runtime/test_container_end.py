@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from reaper_runtime.errors import FailedPrecondition, NotFound, ReaperError
 from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.oci import bundle
 from reaper_runtime.process import STOPPED
-from tests.fakes.containers import NOWHERE, SLEEP, exit_code, start_exec
+from tests.fakes.containers import NOWHERE, SLEEP, THREADED, exit_code, start_exec
 from tests.fakes.runtime import Reader, eventually, is_alive, needs_root, open_fds, settled, shell, spec, write_bundle
 
 if TYPE_CHECKING:
@@ -44,15 +45,17 @@ def test_the_end_of_init_ends_the_execs_and_is_published_last(
                 await container.start(name, lambda _pid: None)
 
     run(story())
-    assert sorted(exits[:-1]) == [("one", "a", 137), ("one", "b", 137), ("one", "waiting", 137)]
+    assert sorted(exits[:-1]) == [("one", "a", 137), ("one", "b", 137)]  # not the one that never ran
     assert exits[-1] == ("one", "", 137)
 
 
-def test_an_exec_in_preparation_does_not_hold_up_the_end_of_init(run: Run, make: Make, loop: Loop) -> None:
+def test_an_exec_in_preparation_does_not_hold_up_the_end_of_init(
+    run: Run, make: Make, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story() -> None:
         container = await make()
+        monkeypatch.setattr(os, "setsid", lambda: os.kill(os.getpid(), signal.SIGSTOP))  # it never gets to the gate
         adding = loop.spawn(container.add_exec("x", spec(*SLEEP), NOWHERE))
-        os.kill(container.process("x").pid, signal.SIGSTOP)  # it never gets to the gate
         os.kill(container.init.pid, signal.SIGKILL)
         assert await exit_code(container) == 137
         with pytest.raises(FailedPrecondition):
@@ -92,6 +95,21 @@ def test_background_children_and_daemons_die_with_init(run: Run, make: Make, loo
     run(story())
 
 
+@pytest.mark.parametrize("exec_id", ["", "x"])
+def test_what_a_thread_has_forked_is_seen_and_dies_with_init(run: Run, make: Make, loop: Loop, exec_id: str) -> None:
+    async def story() -> None:
+        container = await make(*(SLEEP if exec_id else THREADED))
+        if exec_id:
+            await start_exec(container, exec_id, spec(*THREADED))
+        await eventually(loop, lambda: len(container.pids()) == (3 if exec_id else 2))
+        pids = container.pids()
+        container.kill("", signal.SIGKILL, everything=False)
+        await container.init.published
+        assert not any(is_alive(pid) for pid in pids)
+
+    run(story())
+
+
 def test_what_an_exec_left_behind_dies_with_init_also_beside_another_container(
     run: Run, make: Make, loop: Loop, pod: Pod
 ) -> None:
@@ -118,6 +136,64 @@ def test_kill_all_reaches_every_process(run: Run, make: Make, loop: Loop) -> Non
         pids = container.pids()
         container.kill("", signal.SIGKILL, everything=True)
         await eventually(loop, lambda: not any(is_alive(pid) for pid in pids))
+
+    run(story())
+
+
+# Writes a letter for each of two real-time signals, which queue and of which the lower comes first. Its parent waits.
+COUNTER = """
+import os, signal, sys
+numbers = {signal.SIGRTMIN, signal.SIGRTMIN + 1}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+if os.fork():
+    signal.pause()
+while True:
+    with open(sys.argv[1], "a") as file:
+        file.write("ab"[signal.sigwait(numbers) - signal.SIGRTMIN])
+"""
+
+
+@pytest.mark.parametrize("exec_id", ["", "x"])
+def test_kill_all_signals_each_process_once(run: Run, make: Make, loop: Loop, tmp_path: Path, exec_id: str) -> None:
+    seen = tmp_path / "seen"
+    counter = (sys.executable, "-c", COUNTER, str(seen))
+
+    async def story() -> None:
+        container = await make(*(counter if not exec_id else ("/bin/sh", "-c", "trap '' 34 35; sleep 60 & wait")))
+        if exec_id:
+            await start_exec(container, exec_id, spec(*counter))
+        await eventually(loop, lambda: len(container.pids()) == (4 if exec_id else 2))
+        for number in (signal.SIGRTMIN, signal.SIGRTMIN + 1):
+            container.kill("", number, everything=True)
+        await eventually(loop, lambda: seen.exists() and "b" in seen.read_text())
+        assert seen.read_text() == "ab"
+
+    run(story())
+
+
+def test_kill_all_reaches_an_exec_itself(run: Run, make: Make) -> None:
+    async def story() -> None:
+        container = await make()
+        await start_exec(container, "x")
+        container.kill("", signal.SIGTERM, everything=True)
+        assert await exit_code(container, "x") == 143
+
+    run(story())
+
+
+def test_the_pid_of_an_ended_exec_may_be_another_containers_by_now(run: Run, make: Make, loop: Loop) -> None:
+    async def story() -> None:
+        other = await make("/bin/sh", "-c", "sleep 60 & wait", name="other")
+        await eventually(loop, lambda: len(other.pids()) == 2)
+        container = await make("/bin/sh", "-c", "sleep 60 & wait")
+        await eventually(loop, lambda: len(container.pids()) == 2)
+        await start_exec(container, "x", shell("true"))
+        await exit_code(container, "x")
+        container.process("x").pid = other.init.pid
+        assert len(container.pids()) == 2
+        container.kill("", signal.SIGKILL, everything=False)
+        await container.init.published
+        assert len(other.pids()) == 2
 
     run(story())
 

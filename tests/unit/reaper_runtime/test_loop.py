@@ -131,6 +131,32 @@ def test_a_descriptor_is_reported_while_it_can_be_read(
     loop.unwatch(pair[0].fileno())
 
 
+def test_an_event_is_not_taken_for_one_of_the_next_descriptor_with_its_number(loop: Loop, run: Run) -> None:
+    pairs = [socket.socketpair(), socket.socketpair()]
+    called: list[int] = []
+    idle = socket.socketpair()
+    numbers = {pair[0].fileno() for pair in pairs}
+
+    def replace_the_other(mine: int) -> None:
+        """Whichever of the two comes first: both are reported in one round."""
+        (other,) = numbers - {mine}
+        loop.unwatch(mine)
+        loop.unwatch(other)
+        os.dup2(idle[0].fileno(), other)
+        loop.watch(other, READ, called.append)
+
+    for ours, theirs in pairs:
+        theirs.send(b"x")
+        mine = ours.fileno()
+        loop.watch(mine, READ, lambda _, mine=mine: replace_the_other(mine))  # type: ignore[misc]
+    run(turn(loop, 0.005))
+    assert called == []
+    for fd in numbers:
+        loop.unwatch(fd)
+    for each in (*pairs[0], *pairs[1], *idle):
+        each.close()
+
+
 def test_readable_is_set_when_the_other_end_is_closed(
     loop: Loop, run: Run, pair: tuple[socket.socket, socket.socket]
 ) -> None:

@@ -157,7 +157,7 @@ def test_a_process_that_does_not_die_does_not_hold_up_the_end_for_ever(
     me = procfs.stat(os.getpid())
     assert me is not None
     before = open_fds()
-    run(pod.all_dead([me, me]), within=2)
+    run(pod.all_dead([me, me]), within=20)
     assert open_fds() == before
 
 
@@ -166,6 +166,7 @@ def test_two_hundred_cycles_leave_no_descriptor_no_process_and_no_record(
 ) -> None:
     for name in ("in", "out", "err"):
         os.mkfifo(tmp_path / name)
+    readers = [os.open(tmp_path / name, os.O_RDONLY | os.O_NONBLOCK) for name in ("out", "err")]
     stdio = StdioPaths(*(str(tmp_path / name) for name in ("in", "out", "err")))
 
     async def cycle() -> None:
@@ -182,11 +183,14 @@ def test_two_hundred_cycles_leave_no_descriptor_no_process_and_no_record(
         return before, open_fds()
 
     before, after = run(story(), within=50)
+    for fd in readers:
+        os.close(fd)
     assert before == after
     assert list(pod.state.records()) == []
     assert len(exits) == 201
 
 
+@pytest.mark.timeout(240)  # a second on an idle machine, half a minute on one that others use
 def test_hundred_containers_at_once_each_have_their_own_end(
     run: Run, start: Start, loop: Loop, exits: list[tuple[str, str, int]]
 ) -> None:
@@ -199,5 +203,5 @@ def test_hundred_containers_at_once_each_have_their_own_end(
         outcomes = [loop.spawn(one(number)) for number in range(100)]
         return [await outcome for outcome in outcomes]
 
-    assert run(story(), within=40) == list(range(100))
+    assert run(story(), within=200) == list(range(100))
     assert sorted(exits) == sorted((f"c{n}", "", n) for n in range(100))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,9 @@ def host(loop: Loop, reaper: Reaper) -> Iterator[Make]:
     made: list[HostProcess] = []
 
     async def make(state: str, wanted: Any = None) -> HostProcess:
-        process = HostProcess(loop, wanted or spec("/bin/sleep", "60"), Streams(loop, StdioPaths("", "", "")))
+        process = HostProcess(
+            loop, wanted or spec("/bin/sleep", "60"), Streams(loop, StdioPaths("", "", ""), os.geteuid())
+        )
         made.append(process)
         if state == NEW:
             process.streams.close_child_ends()
@@ -70,7 +73,7 @@ def test_only_the_legal_moves_are_made(before: str, after: str) -> None:
         process.move(after)
         assert process.status == after
     else:
-        with pytest.raises(FailedPrecondition, match=f"it is {before}, and cannot become {after}"):
+        with pytest.raises(FailedPrecondition, match=f"the sandbox is {before}, and cannot become {after}"):
             process.move(after)
         assert process.status == before
 
@@ -96,7 +99,7 @@ def test_start_is_for_what_was_created(run: Run, host: Make, state: str, kind: s
             await process.start(lambda: started.append(process.settled.done))
             assert (process.status, started, process.settled.done) == (RUNNING, [False], True)
         else:
-            with pytest.raises(FailedPrecondition):
+            with pytest.raises(FailedPrecondition, match=f"{process.name} is {state}, and cannot be"):
                 await process.start(lambda: pytest.fail("it was started"))
             assert process.status == state
 
@@ -187,12 +190,27 @@ def test_a_start_that_fails_has_ended_and_says_so(run: Run, host: Make) -> None:
 
 
 @needs_root
-def test_a_process_killed_while_it_is_prepared_fails_its_creation(loop: Loop, run: Run, reaper: Reaper) -> None:
+@pytest.mark.parametrize("ready", [False, True])
+def test_a_process_killed_while_it_is_prepared_fails_its_creation(
+    loop: Loop, run: Run, reaper: Reaper, monkeypatch: pytest.MonkeyPatch, *, ready: bool
+) -> None:
+    if not ready:
+        monkeypatch.setattr(os, "setsid", lambda: os.kill(os.getpid(), signal.SIGSTOP))
+
     async def story() -> None:
-        process = HostProcess(loop, spec("/bin/true"), Streams(loop, StdioPaths("", "", "")))
+        process = HostProcess(loop, spec("/bin/true"), Streams(loop, StdioPaths("", "", ""), os.geteuid()), "exec x")
         creating = loop.spawn(process.create(reaper))
+        child = process._child
+        assert child is not None
+        if ready:
+            select.select([child._gate], [], [])  # the word is there, and the loop has not read it
         os.kill(process.pid, signal.SIGKILL)
-        with pytest.raises(FailedPrecondition):
+        if ready:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            reaper.reap()
+        with pytest.raises(
+            FailedPrecondition, match=r"^exec x (was killed while|died while it was prepared, with exit code 137)"
+        ):
             await creating
         await process.discard()
         assert process.status == STOPPED

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from reaper_runtime.errors import InvalidArgument
-from reaper_runtime.state import PodState, Record, find_group
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from reaper_runtime.state import Mark, PodState, Record, find_group, pods
 
 
 @pytest.fixture
@@ -27,6 +24,15 @@ def test_records_are_read_back(state: PodState) -> None:
     state.write(Record("one", 1, 100))
     state.write(Record("one:exec", 2, 200))
     assert _told(state) == [("one", 1, 100), ("one:exec", 2, 200)]
+
+
+def test_cgroups_are_read_back_also_with_spaces(state: PodState) -> None:
+    state.write(Record("one", 1, 100, ("/sys/fs/cgroup/a b", "/sys/fs/cgroup/c")))
+    state.write(Record("two", 2, 200))
+    assert {r.name: r.cgroups for r in state.records()} == {
+        "one": ("/sys/fs/cgroup/a b", "/sys/fs/cgroup/c"),
+        "two": (),
+    }
 
 
 def test_a_record_is_replaced_as_a_whole(state: PodState) -> None:
@@ -66,9 +72,47 @@ def test_what_a_killed_shim_was_about_to_write_is_forgotten_too(state: PodState,
     assert not (tmp_path / "k8s.io" / "sandbox").exists()
 
 
-def test_only_root_may_look(state: PodState) -> None:
+def test_the_pods_cgroups_are_noted_and_are_no_record(state: PodState) -> None:
+    state.mark(Mark(7, 700, ("/cg/reaper/k8s.io/pod",), "/run/s"))
+    state.write(Record("c1", 5, 6))
+    state.forget_half_written(None)
+    mark = state.marked()
+    assert mark is not None
+    assert (mark.pid, mark.start_time, mark.cgroups, mark.socket) == (7, 700, ("/cg/reaper/k8s.io/pod",), "/run/s")
+    assert [record.name for record in state.records()] == ["c1"]
+    assert state.holds(Mark(7, 700))
+    assert not state.holds(Mark(7, 701))
+    state.forget("c1")
+    state.unmark()
+    state.unmark()
+    assert state.marked() is None
+    assert not Path(state.path).exists()
+
+
+@pytest.mark.parametrize("content", ["", "7", "7 700", "seven 700\n\n", "7 700 1\n\n/cg\n"])
+def test_a_mark_that_is_half_written_is_none(state: PodState, content: str) -> None:
+    state.mark(Mark(7, 700))
+    Path(state.path, "~").write_text(content)
+    assert state.marked() is None
+
+
+def test_all_pods_are_found(state: PodState, tmp_path: Path) -> None:
     state.write(Record("one", 1, 1))
-    assert os.stat(state.path).st_mode & 0o777 == 0o700  # noqa: PTH116
+    PodState("moby", "other", str(tmp_path)).mark(Mark(7, 700))
+    (tmp_path / "stray").write_text("")
+    (tmp_path / "k8s.io" / "not a name").mkdir()
+    assert sorted((pod.namespace, pod.group) for pod in pods(str(tmp_path))) == [
+        ("k8s.io", "sandbox"),
+        ("moby", "other"),
+    ]
+    assert list(pods(str(tmp_path / "nothing"))) == []
+
+
+def test_only_root_may_look_into_any_of_the_folders(tmp_path: Path) -> None:
+    PodState("k8s.io", "sandbox", str(tmp_path / "run" / "state")).write(Record("one", 1, 1))
+    state = tmp_path / "run" / "state"
+    for folder in (state, state / "k8s.io", state / "k8s.io" / "sandbox"):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_pod_of_a_container_is_found(state: PodState, tmp_path: Path) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reaper_runtime import zygote
-from reaper_runtime.shim import launch
+from reaper_runtime.shim import launch, sweep
 from reaper_runtime.shim.launch import Launch
+from reaper_runtime.state import Mark, PodState
 from tests.fakes.runtime import eventually, is_alive, needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from reaper_runtime.exits import Reaper
     from reaper_runtime.loop import Loop
@@ -31,6 +32,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaper: Reaper) -> i
     """The pid of a fork server of its own."""
     monkeypatch.setattr(launch, "RUN_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(zygote, "RECEIVE_SECONDS", 0.05)
+    monkeypatch.setattr(sweep, "SECONDS", 0.05)
     receive, send = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -79,8 +81,8 @@ def test_what_a_shim_cannot_do_comes_back_as_its_sentence(tmp_path: Path) -> Non
         (b"5:abc", b"-not a netstring"),
         (b"9" * 5000 + b":", b"-not a netstring"),
         (b"99999999999:a,", b"-not a netstring"),
-        (b"3:0:,,", b"-a launch has 6 fields, not 1"),
-        (b"20:0:,0:,0:,0:,2:\xff\xfe,0:,,", b"-'utf-8' codec"),
+        (b"3:0:,,", b"-a launch has 7 fields, not 1"),
+        (b"23:0:,0:,0:,0:,0:,2:\xff\xfe,0:,,", b"-'utf-8' codec"),
     ],
 )
 def test_garbage_is_answered_and_it_lives_on(server: int, tmp_path: Path, data: bytes, sentence: bytes) -> None:
@@ -155,3 +157,33 @@ def test_without_processes_left_the_caller_hears_of_it(monkeypatch: pytest.Monke
     assert zygote._fork(theirs) == -1
     assert b"cannot start a shim: Resource temporarily unavailable" in ours.recv(200)
     ours.close()
+
+
+def _left_by_a_killed_shim(folder: Path) -> PodState:
+    state = PodState("k8s.io", "pod", str(folder / "state"))
+    state.mark(Mark(1 << 22, 1))  # a pid that no process has
+    return state
+
+
+def test_what_was_left_before_it_came_is_cleared_up(
+    tmp_path: Path, request: pytest.FixtureRequest, loop: Loop, run: Run
+) -> None:
+    state = _left_by_a_killed_shim(tmp_path)
+    request.getfixturevalue("server")
+    run(eventually(loop, lambda: state.marked() is None))
+
+
+def test_after_a_shim_that_did_not_end_well_it_clears_up_and_lives_on(
+    server: int, tmp_path: Path, loop: Loop, run: Run
+) -> None:
+    run(eventually(loop, lambda: not _children(server)))  # the look at its start
+    state = _left_by_a_killed_shim(tmp_path)
+    assert _works(tmp_path)  # its shim ends with 1
+    run(eventually(loop, lambda: state.marked() is None))
+    run(eventually(loop, lambda: not _children(server)))
+    assert is_alive(server)
+    assert _works(tmp_path)
+
+
+def _children(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()

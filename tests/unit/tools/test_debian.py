@@ -20,8 +20,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def put_in_cache(cache: Path, packages: list[str], files: dict[str, bytes]) -> None:
-    path = cache / "debian" / f"{debian._key(packages)}.tar"
+def put_in_cache(cache: Path, packages: list[str], files: dict[str, bytes], suite: str = debian.SUITE) -> None:
+    path = cache / "debian" / f"{debian._key(packages, suite)}.tar"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, content in files.items():
@@ -45,8 +45,17 @@ def test_order_and_repetition_of_packages_make_no_difference(cache: Path) -> Non
     assert debian.fetch(["a", "b", "a"]) == debian.fetch(["b", "a"])
 
 
+def test_each_suite_has_archives_of_its_own(cache: Path, tmp_path: Path) -> None:
+    put_in_cache(cache, ["hello"], {"usr/bin/hello": b"old"})
+    put_in_cache(cache, ["hello"], {"usr/bin/hello": b"new"}, suite="sid")
+
+    debian.extract(["hello"], tmp_path, suite="sid")
+
+    assert (tmp_path / "usr" / "bin" / "hello").read_bytes() == b"new"
+
+
 def test_a_damaged_archive_says_what_to_do(cache: Path, tmp_path: Path) -> None:
-    path = cache / "debian" / f"{debian._key(['hello'])}.tar"
+    path = cache / "debian" / f"{debian._key(['hello'], debian.SUITE)}.tar"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a tar archive" * 100)
 

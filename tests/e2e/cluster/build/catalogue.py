@@ -27,6 +27,7 @@ def modules(versions: Versions) -> dict[str, GoModule]:
         _cni(versions.cni_plugins),
         GoModule("kind", "kind", versions.kind, {"kind": "sigs.k8s.io/kind"}),
         _helm(versions.helm),
+        _kwok(versions.kwok),
     )
     return {module.name: module for module in listed}
 
@@ -67,3 +68,9 @@ def _helm(version: str) -> GoModule:
     package = f"helm.sh/helm/{version.split('.')[0]}"
     stamps = {f"{package}/internal/version.version": version}
     return GoModule("helm", "Helm", version, {"helm": f"{package}/cmd/helm"}, stamps, first_time="3 minutes")
+
+
+def _kwok(version: str) -> GoModule:
+    package = "sigs.k8s.io/kwok"
+    stamps = {f"{package}/pkg/consts.Version": version}
+    return GoModule("kwok", "kwok", version, {"kwok": f"{package}/cmd/kwok"}, stamps, first_time="3 minutes")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0  # seconds that a program gets to clean up after SIGTERM before it is killed
 
 
+TIMED_OUT = 124  # the exit code that timeout(1) gives
+
+
 @dataclass(frozen=True)
 class Result:
     """How a program ended and what it said."""
@@ -93,7 +96,10 @@ class Processes:
                 code = process.wait(timeout)
             except subprocess.TimeoutExpired:
                 _end(process)
-                raise CommandFailed(command, f"gave no answer within {timeout:.0f} s", err.text()) from None
+                why = f"gave no answer within {timeout:.0f} s"
+                if check:
+                    raise CommandFailed(command, why, err.text()) from None
+                return Result(TIMED_OUT, out.text(), f"{err.text()}{command[0]} {why}\n")
             result = Result(code, out.text(), err.text())
         if check and not result.ok:
             raise CommandFailed(command, f"failed with exit code {code}", result.err + result.out)

@@ -96,8 +96,12 @@ def unready(listed: dict[str, Any], expected: int) -> str | None:
 
 def _service_addresses(kubectl: Kubectl) -> tuple[str, str] | None:
     services = kubectl.get("services", "--all-namespaces")
-    found = {item["metadata"]["name"]: item["spec"]["clusterIP"] for item in (services or {"items": ()})["items"]}
-    return (found["kubernetes"], found["kube-dns"]) if {"kubernetes", "kube-dns"} <= found.keys() else None
+    found = {
+        (item["metadata"]["namespace"], item["metadata"]["name"]): item["spec"]["clusterIP"]
+        for item in (services or {"items": ()})["items"]
+    }
+    api, dns_server = found.get(("default", "kubernetes")), found.get(("kube-system", "kube-dns"))
+    return (api, dns_server) if api and dns_server else None
 
 
 def _probe(runner: Runner, node: Node, api: str, dns_server: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import resource
 import signal
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from reaper_runtime.errors import FailedPrecondition, Unavailable
 from reaper_runtime.host import process
 from reaper_runtime.host.libc import set_command_line
-from reaper_runtime.oci.bundle import User
+from reaper_runtime.oci.process import User
 from tests.fakes.runtime import eventually, needs_root, open_fds, read_all, shell, spec
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from reaper_runtime.exits import Reaper
     from reaper_runtime.loop import Loop
-    from reaper_runtime.oci.bundle import ProcessSpec
+    from reaper_runtime.oci.process import ProcessSpec
 
     Run = Callable[..., Any]
     Launch = Callable[[ProcessSpec], tuple[str, int]]
@@ -39,7 +40,7 @@ def launch(loop: Loop, run: Run, reaper: Reaper) -> Launch:
         os.set_blocking(receive, False)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            child = process.fork(wanted, null, send, send)
+            child = process.fork(wanted, (null, send, send))
             exited = reaper.expect(child.pid)
         finally:
             os.close(send)
@@ -93,9 +94,14 @@ def test_the_umask_is_that_asked_for_or_the_usual(launch: Launch, asked: int | N
 
 
 def test_the_environment_is_exactly_that_of_the_spec(launch: Launch) -> None:
-    env = {"A": "1", "LEER": "", "MANY": "a=b c", "UML": "ü"}
+    env = {"A": "1", "LEER": "", "MANY": "a=b c", "UML": "ü", "HOME": ""}
     output, _ = launch(spec("/usr/bin/env", env=env))
     assert dict(line.split("=", 1) for line in output.splitlines()) == env
+
+
+def test_home_is_the_users_where_nobody_says_otherwise(launch: Launch) -> None:
+    output, _ = launch(spec("/usr/bin/env", env={"A": "1"}))
+    assert output.splitlines() == ["A=1", f"HOME={pwd.getpwuid(os.geteuid()).pw_dir}"]
 
 
 def test_arguments_arrive_as_they_are(launch: Launch) -> None:
@@ -161,6 +167,13 @@ def test_limits_are_set(launch: Launch) -> None:
     found = {line[:26].strip(): line[26:].split()[:2] for line in output.splitlines()}
     assert found["Max open files"] == ["100", "200"]
     assert found["Max core file size"] == ["0", "unlimited"]
+
+
+def test_a_limit_too_large_for_python_is_a_sentence(launch: Launch) -> None:
+    with pytest.raises(
+        FailedPrecondition, match=f"RLIMIT_CPU cannot be set to 1/{1 << 63}: limits end at {(1 << 63) - 1}"
+    ):
+        launch(spec("/bin/true", rlimits=(("RLIMIT_CPU", 1, 1 << 63),)))
 
 
 @pytest.mark.parametrize("name", ["RLIMIT_NOSUCH", "NOFILE", "RLIM_INFINITY", ""])
@@ -251,7 +264,7 @@ def test_a_child_killed_at_the_gate_fails_the_start_and_leaves_no_descriptor(
     loop: Loop, run: Run, reaper: Reaper
 ) -> None:
     async def story() -> None:
-        child = process.fork(spec("/bin/true"), 0, 1, 2)
+        child = process.fork(spec("/bin/true"), (0, 1, 2))
         exited = reaper.expect(child.pid)
         await child.prepared(loop)
         os.kill(child.pid, signal.SIGKILL)
@@ -268,7 +281,7 @@ def test_a_child_whose_parent_is_gone_ends_without_running_the_program(
     loop: Loop, run: Run, reaper: Reaper, tmp_path: Path
 ) -> None:
     async def story() -> int:
-        child = process.fork(shell(f"touch {tmp_path}/ran"), 0, 1, 2)
+        child = process.fork(shell(f"touch {tmp_path}/ran"), (0, 1, 2))
         exited = reaper.expect(child.pid)
         await child.prepared(loop)
         child.close()
@@ -281,7 +294,7 @@ def test_a_child_whose_parent_is_gone_ends_without_running_the_program(
 
 def test_a_program_killed_at_once_has_started(loop: Loop, run: Run, reaper: Reaper) -> None:
     async def story() -> int:
-        child = process.fork(shell("kill -9 $$"), 0, 1, 2)
+        child = process.fork(shell("kill -9 $$"), (0, 1, 2))
         exited = reaper.expect(child.pid)
         await child.prepared(loop)
         await child.open_gate(loop)
@@ -304,12 +317,12 @@ def no_descriptors() -> Iterator[None]:
 @pytest.mark.usefixtures("no_descriptors")
 def test_without_descriptors_nothing_is_forked_and_the_caller_may_try_again() -> None:
     with pytest.raises(Unavailable, match=f"node {NODE} cannot start another process: Too many open files"):
-        process.fork(spec("/bin/true"), 0, 1, 2)
+        process.fork(spec("/bin/true"), (0, 1, 2))
 
 
 def test_the_start_time_is_the_one_of_the_kernel(loop: Loop, run: Run, reaper: Reaper) -> None:
     async def story() -> None:
-        child = process.fork(spec("/bin/true"), 0, 1, 2)
+        child = process.fork(spec("/bin/true"), (0, 1, 2))
         exited = reaper.expect(child.pid)
         text = Path(f"/proc/{child.pid}/stat").read_text()
         assert child.start_time == int(text.rpartition(")")[2].split()[19])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reaper_runtime.errors import FailedPrecondition, InvalidArgument
+from reaper_runtime.errors import FailedPrecondition, InvalidArgument, Unavailable
+from reaper_runtime.host import stdio
 from reaper_runtime.host.stdio import StdioPaths, Streams
-from tests.fakes.runtime import Reader, eventually, open_fds, settled, turn
+from tests.fakes.runtime import Reader, eventually, needs_root, open_fds, settled, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Any]
 
+ME = os.geteuid()
 DATA = random.Random(7).randbytes(1 << 20)  # noqa: S311
 
 
@@ -54,7 +59,7 @@ async def _write(loop: Loop, fd: int, data: bytes) -> None:
 
 def test_a_megabyte_arrives_as_it_was_written(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     reader = Reader(loop, fifo("out"))
-    streams = Streams(loop, StdioPaths("", str(reader.path), ""))
+    streams = Streams(loop, StdioPaths("", str(reader.path), ""), ME)
 
     async def story() -> None:
         await _write(loop, streams.stdout, DATA)
@@ -69,7 +74,7 @@ def test_a_megabyte_arrives_as_it_was_written(loop: Loop, run: Run, fifo: Callab
 
 def test_a_slow_reader_loses_nothing(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     path = fifo("out")
-    streams = Streams(loop, StdioPaths("", str(path), ""))
+    streams = Streams(loop, StdioPaths("", str(path), ""), ME)
     slow = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     got = b""
 
@@ -95,7 +100,7 @@ def test_a_reader_that_goes_away_and_comes_back_costs_the_writer_nothing(
     loop: Loop, run: Run, fifo: Callable[[str], Path]
 ) -> None:
     reader = Reader(loop, fifo("out"))
-    streams = Streams(loop, StdioPaths("", str(reader.path), ""))
+    streams = Streams(loop, StdioPaths("", str(reader.path), ""), ME)
 
     async def story() -> None:
         os.write(streams.stdout, b"before ")
@@ -116,7 +121,7 @@ def test_a_reader_that_goes_away_and_comes_back_costs_the_writer_nothing(
 
 def test_output_and_errors_go_their_own_ways(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     out, err = Reader(loop, fifo("out")), Reader(loop, fifo("err"))
-    streams = Streams(loop, StdioPaths("", str(out.path), str(err.path)))
+    streams = Streams(loop, StdioPaths("", str(out.path), str(err.path)), ME)
 
     async def story() -> None:
         os.write(streams.stdout, b"o")
@@ -133,7 +138,7 @@ def test_output_and_errors_go_their_own_ways(loop: Loop, run: Run, fifo: Callabl
 
 def test_close_io_is_an_end_of_file_after_all_input(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     path = fifo("in")
-    streams = Streams(loop, StdioPaths(str(path), "", ""))
+    streams = Streams(loop, StdioPaths(str(path), "", ""), ME)
     child = os.dup(streams.stdin)
     os.set_blocking(child, False)
     writer = os.open(path, os.O_WRONLY)
@@ -160,7 +165,7 @@ def test_close_io_is_an_end_of_file_after_all_input(loop: Loop, run: Run, fifo: 
 
 def test_input_does_not_end_when_its_writer_goes_away(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     path = fifo("in")
-    streams = Streams(loop, StdioPaths(str(path), "", ""))
+    streams = Streams(loop, StdioPaths(str(path), "", ""), ME)
     child = os.dup(streams.stdin)
     os.set_blocking(child, False)
     streams.close_child_ends()
@@ -183,7 +188,7 @@ def test_input_does_not_end_when_its_writer_goes_away(loop: Loop, run: Run, fifo
 
 def test_input_that_nobody_reads_any_more_ends_quietly(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     path = fifo("in")
-    streams = Streams(loop, StdioPaths(str(path), "", ""))
+    streams = Streams(loop, StdioPaths(str(path), "", ""), ME)
     streams.close_child_ends()
     writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
 
@@ -198,7 +203,7 @@ def test_input_that_nobody_reads_any_more_ends_quietly(loop: Loop, run: Run, fif
 
 def test_somebody_who_keeps_the_output_open_is_given_up(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     reader = Reader(loop, fifo("out"))
-    streams = Streams(loop, StdioPaths("", str(reader.path), ""))
+    streams = Streams(loop, StdioPaths("", str(reader.path), ""), ME)
     grandchild = os.dup(streams.stdout)
     streams.close_child_ends()
 
@@ -216,7 +221,7 @@ def test_somebody_who_keeps_the_output_open_is_given_up(loop: Loop, run: Run, fi
 
 
 def test_without_paths_everything_is_nowhere(loop: Loop, run: Run) -> None:
-    streams = Streams(loop, StdioPaths("", "", ""))
+    streams = Streams(loop, StdioPaths("", "", ""), ME)
     assert os.read(streams.stdin, 10) == b""
     assert os.write(streams.stdout, b"x") == os.write(streams.stderr, b"x") == 1
     run(settled(streams.drained))
@@ -224,9 +229,32 @@ def test_without_paths_everything_is_nowhere(loop: Loop, run: Run) -> None:
     streams.close()
 
 
+@needs_root
+def test_the_pipes_belong_to_the_user_of_the_process_and_dev_null_does_not(
+    loop: Loop, fifo: Callable[[str], Path]
+) -> None:
+    streams = Streams(loop, StdioPaths(str(fifo("in")), str(fifo("out")), ""), 1234)
+    owners = [os.fstat(fd).st_uid for fd in (streams.stdin, streams.stdout, streams.stderr)]
+    streams.close_child_ends()
+    streams.close()
+    assert owners == [1234, 1234, 0]
+
+
+def test_without_a_pipe_there_is_a_sentence_and_no_descriptor_is_left(
+    loop: Loop, fifo: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    for paths in (StdioPaths(str(fifo("in")), "", ""), StdioPaths("", str(fifo("out")), "")):
+        with pytest.raises(Unavailable, match=r"there is no pipe for the stream /.*: Operation not permitted"):
+            Streams(loop, paths, ME)
+
+
 def test_a_discarded_stream_is_not_relayed(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
     out, err = fifo("out"), fifo("err")
-    streams = Streams(loop, StdioPaths("", str(out), str(err)), frozenset({"stdout"}))
+    streams = Streams(loop, StdioPaths("", str(out), str(err)), ME, frozenset({"stdout"}))
     error = Reader(loop, err)
 
     async def story() -> None:
@@ -243,7 +271,7 @@ def test_a_discarded_stream_is_not_relayed(loop: Loop, run: Run, fifo: Callable[
 
 def test_a_file_is_appended_to(loop: Loop, run: Run, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"old ")
-    streams = Streams(loop, StdioPaths("", f"file://{tmp_path}/log", ""))
+    streams = Streams(loop, StdioPaths("", f"file://{tmp_path}/log", ""), ME)
 
     async def story() -> None:
         await _write(loop, streams.stdout, DATA[:200_000])
@@ -257,7 +285,7 @@ def test_a_file_is_appended_to(loop: Loop, run: Run, tmp_path: Path) -> None:
 
 def test_output_and_errors_in_one_file_do_not_overwrite_each_other(loop: Loop, run: Run, tmp_path: Path) -> None:
     address = f"file://{tmp_path}/log"
-    streams = Streams(loop, StdioPaths("", address, address))
+    streams = Streams(loop, StdioPaths("", address, address), ME)
 
     async def story() -> None:
         for number in range(50):
@@ -274,7 +302,7 @@ def test_output_and_errors_in_one_file_do_not_overwrite_each_other(loop: Loop, r
 
 
 def test_data_that_comes_while_the_relay_looks_is_not_forgotten(loop: Loop, run: Run, tmp_path: Path) -> None:
-    streams = Streams(loop, StdioPaths("", f"file://{tmp_path}/log", ""))
+    streams = Streams(loop, StdioPaths("", f"file://{tmp_path}/log", ""), ME)
     os.write(streams.stdout, b"x")
     streams._outputs[0]._wait_for_the_slower()  # as after a splice that found nothing yet
 
@@ -290,7 +318,7 @@ def test_data_that_comes_while_the_relay_looks_is_not_forgotten(loop: Loop, run:
 def test_a_target_that_cannot_be_written_is_reported_once_and_ends_the_relay(
     loop: Loop, run: Run, defects: list[Exception]
 ) -> None:
-    streams = Streams(loop, StdioPaths("", "file:///dev/full", ""))
+    streams = Streams(loop, StdioPaths("", "file:///dev/full", ""), ME)
     os.write(streams.stdout, b"x")
     run(settled(streams.drained))
     assert [type(defect) for defect in defects] == [OSError]
@@ -302,21 +330,48 @@ def test_a_target_that_cannot_be_written_is_reported_once_and_ends_the_relay(
 @pytest.mark.parametrize("address", ["binary:///bin/logger?x=y", "npipe://x", "binary-v2:///bin/x"])
 def test_other_kinds_of_output_are_refused(loop: Loop, address: str) -> None:
     with pytest.raises(InvalidArgument, match="is not supported: use a FIFO or a file:// address"):
-        Streams(loop, StdioPaths("", "", address))
+        Streams(loop, StdioPaths("", "", address), ME)
 
 
 def test_a_missing_input_is_a_sentence(loop: Loop, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"the input .*/none is not a FIFO"):
-        Streams(loop, StdioPaths(f"{tmp_path}/none", "", ""))
+        Streams(loop, StdioPaths(f"{tmp_path}/none", "", ""), ME)
 
 
 @pytest.mark.parametrize("address", ["file:///no/such/folder/log", "file:///tmp"])
 def test_a_file_that_cannot_be_opened_is_a_sentence(loop: Loop, address: str) -> None:
     with pytest.raises(FailedPrecondition, match=r"the stream /.* cannot be opened"):
-        Streams(loop, StdioPaths("", address, ""))
+        Streams(loop, StdioPaths("", address, ""), ME)
 
 
 def test_a_failure_halfway_leaves_no_descriptor(loop: Loop, fifo: Callable[[str], Path]) -> None:
     paths = StdioPaths(str(fifo("in")), str(fifo("out")), "/no/such/folder/err")
     with pytest.raises(FailedPrecondition):
-        Streams(loop, paths)
+        Streams(loop, paths, ME)
+
+
+def test_an_output_waits_for_who_is_to_read_it(
+    loop: Loop, run: Run, fifo: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """containerd opens its end beside our Create, and gives that up when the process has ended."""
+    monkeypatch.setattr(stdio, "READER_SECONDS", 20)
+    path = fifo("out")
+    program = f"import sys; sys.stdout.write(open({str(path)!r}).read())"  # which takes a while to begin
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as late:
+        streams = Streams(loop, StdioPaths("", str(path), ""), ME)
+        run(_write(loop, streams.stdout, b"all of it"))
+        streams.close_child_ends()
+        run(settled(streams.drained))
+        streams.close()
+        assert late.communicate()[0] == b"all of it"
+
+
+def test_an_output_that_nobody_reads_does_not_hold_up_its_process_for_ever(
+    loop: Loop, run: Run, fifo: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdio, "READER_SECONDS", 0.05)
+    streams = Streams(loop, StdioPaths("", str(fifo("out")), ""), ME)
+    run(_write(loop, streams.stdout, b"unheard"))
+    streams.close_child_ends()
+    run(settled(streams.drained))
+    streams.close()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper_runtime.errors import InvalidBundle
-from reaper_runtime.oci import bundle
+from reaper_runtime.oci import bundle, process
 from tests.fakes.runtime import open_fds, write_bundle, write_sandbox
 
 if TYPE_CHECKING:
@@ -60,13 +60,21 @@ def test_a_sandbox_needs_no_process(tmp_path: Path) -> None:
     assert (found.is_sandbox, found.process) == (True, None)
 
 
-def test_mounts_that_kubelet_adds_are_not_its_authors(tmp_path: Path) -> None:
-    standard = ["/proc", "/dev/shm", "/sys/fs/cgroup", "/etc/hosts", "/etc/resolv.conf", "/run", "/etc/hostname"]
-    account = "/var/run/secrets/kubernetes.io/serviceaccount"
-    mounts: list[dict[str, Any]] = [{"destination": path} for path in (*standard, account, "/data")]
-    mounts.append({"destination": "/opt", "source": "/opt", "options": ["rbind", "rw"]})
-    mounts.append({"destination": "/srv", "source": "/srv", "options": ["rbind", "ro"]})
-    assert _load(tmp_path, {"process": GOOD, "mounts": mounts}).mounts == ("/data", "/srv")
+def test_a_read_only_root_is_seen(tmp_path: Path) -> None:
+    assert not _load(tmp_path, {"process": GOOD}).read_only
+    assert _load(tmp_path, {"process": GOOD, "root": {"readonly": True}}).read_only
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "network"),
+    [
+        ([], None),
+        ([{"type": "mount"}, {"type": "network", "path": "/var/run/netns/cni-1"}], "/var/run/netns/cni-1"),
+        ([{"type": "network"}], ""),
+    ],
+)
+def test_the_network_is_the_nodes_unless_the_pod_has_one(tmp_path: Path, namespaces: Any, network: str | None) -> None:
+    assert _load(tmp_path, {"process": GOOD, "linux": {"namespaces": namespaces}}).network == network
 
 
 def _process(**fields: object) -> dict[str, object]:
@@ -125,8 +133,12 @@ BAD: list[tuple[object, str]] = [
     ({**_process(), "annotations": ["a"]}, "annotations must be an object of strings"),
     ({**_process(), "annotations": {"a": 1}}, "annotations must be an object of strings"),
     ({**_process(), "mounts": [{}]}, "mounts has the entry"),
-    ({**_process(), "mounts": "x"}, "mounts has the entry"),
+    ({**_process(), "mounts": "x"}, "mounts must be a list"),
     ({**_process(), "mounts": [{"destination": 5}]}, "mounts has the entry"),
+    ({**_process(), "root": "x"}, "root must be an object"),
+    ({**_process(), "linux": []}, "linux must be an object"),
+    ({**_process(), "linux": {"namespaces": ["network"]}}, "linux.namespaces must be a list of objects"),
+    ({**_process(), "linux": {"namespaces": [{"type": "network", "path": 5}]}}, "path of the network namespace"),
 ]
 
 
@@ -135,11 +147,6 @@ def test_a_bad_config_is_an_error_that_names_file_and_field(tmp_path: Path, conf
     with pytest.raises(InvalidBundle, match=reason) as raised:
         _load(tmp_path, config)
     assert str(tmp_path / "config.json") in str(raised.value)
-
-
-def test_options_of_a_mount_that_are_no_list_are_no_defect(tmp_path: Path) -> None:
-    mounts = [{"destination": "/a", "source": "/a", "options": 5}]
-    assert _load(tmp_path, {"process": GOOD, "mounts": mounts}).mounts == ("/a",)
 
 
 def test_a_missing_bundle_is_a_sentence() -> None:
@@ -181,10 +188,10 @@ def test_a_file_beyond_the_limit_is_not_parsed(tmp_path: Path) -> None:
 
 
 def test_an_exec_spec_is_read_like_a_process() -> None:
-    assert bundle.parse_process_json(b'{"args":["a"]}', "x").args == ("a",)
+    assert process.parse_exec(b'{"args":["a"]}', "x", None).args == ("a",)
     for bad in (b"", b"[]", b"{}"):
         with pytest.raises(InvalidBundle, match=r"^x"):
-            bundle.parse_process_json(bad, "x")
+            process.parse_exec(bad, "x", None)
 
 
 JSON = st.recursive(

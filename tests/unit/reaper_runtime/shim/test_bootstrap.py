@@ -7,16 +7,16 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from reaper_runtime.errors import InvalidArgument, InvalidBundle, Unavailable
-from reaper_runtime.shim import bootstrap
+from reaper_runtime.shim import bootstrap, sockets
 from reaper_runtime.shim.bootstrap import Endpoint
 from reaper_runtime.shim.launch import Launch
 from reaper_runtime.wire.messages import Any as AnyMessage
-from reaper_runtime.wire.messages import BootstrapParams
+from reaper_runtime.wire.starting import BootstrapParams, BootstrapResult
 from tests.fakes.runtime import open_fds, write_bundle
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def test_the_socket_is_where_containerd_looks_for_it(folder: Path, endpoints: li
 
 def test_version_3_is_for_a_containerd_that_sent_its_parameters(folder: Path, endpoints: list[Endpoint]) -> None:
     endpoints.append(bootstrap.open_endpoint(_launch(stdin=_params(folder)), "pod"))
-    assert endpoints[0].answer() == (f'{{"version":3,"address":"{endpoints[0].address}","protocol":"ttrpc"}}')
+    result = BootstrapResult.decode(endpoints[0].answer())
+    assert (result.version, result.address, result.protocol) == (3, endpoints[0].address, "ttrpc")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_version_3_is_for_a_containerd_that_sent_its_parameters(folder: Path, en
 )
 def test_any_other_input_is_an_older_containerd(stdin: bytes) -> None:
     assert bootstrap.bootstrap_params(_launch(stdin=stdin)) is None
-    assert Endpoint("/s", 2, None).answer() == "unix:///s"
+    assert Endpoint("/s", 2, None).answer() == b"unix:///s"
 
 
 def test_a_served_socket_is_used_again(folder: Path, endpoints: list[Endpoint]) -> None:
@@ -112,15 +113,47 @@ def test_a_served_socket_is_used_again(folder: Path, endpoints: list[Endpoint]) 
     assert endpoints[0].address == endpoints[1].address
 
 
+def test_of_many_that_start_at_once_one_listens(folder: Path) -> None:
+    launch = _launch(stdin=_params(folder))
+    for number in range(20):
+        gate, stay, answers = os.pipe(), os.pipe(), os.pipe()
+        for _ in range(5):
+            if os.fork() == 0:
+                _start(launch, f"pod{number}", gate, stay, answers[1])
+        for fd in (*gate, stay[0], answers[1]):
+            os.close(fd)
+        told = b"".join(os.read(answers[0], 1) for _ in range(5))
+        for fd in (stay[1], answers[0]):
+            os.close(fd)
+        for _ in range(5):
+            os.wait()
+        assert sorted(told) == sorted(b"10000"), number
+
+
+def _start(launch: Launch, group: str, gate: tuple[int, int], stay: tuple[int, int], answers: int) -> NoReturn:
+    """In a process of its own: once the gate is closed, open the endpoint, and tell whether it has to listen."""
+    answer = b"x"
+    try:
+        for fd in (gate[1], stay[1]):
+            os.close(fd)
+        os.read(gate[0], 1)
+        endpoint = bootstrap.open_endpoint(launch, group)
+        answer = b"0" if endpoint.listener is None else b"1"
+    finally:
+        os.write(answers, answer)
+        os.read(stay[0], 1)
+        os._exit(0)
+
+
 def test_a_dead_socket_is_replaced(folder: Path, endpoints: list[Endpoint]) -> None:
     launch = _launch(stdin=_params(folder))
     first = bootstrap.open_endpoint(launch, "pod")
     assert first.listener is not None
     first.listener.close()
-    assert not bootstrap.is_served(first.path)
+    assert not sockets.is_served(first.path)
     endpoints.append(bootstrap.open_endpoint(launch, "pod"))
     assert endpoints[0].listener is not None
-    assert bootstrap.is_served(first.path)
+    assert sockets.is_served(first.path)
 
 
 def test_a_path_too_long_for_a_socket_is_a_sentence(tmp_path: Path) -> None:
@@ -142,8 +175,3 @@ def test_the_umask_is_given_back(tmp_path: Path) -> None:
     before = os.umask(0o027)
     bootstrap.listen(str(tmp_path / "s")).close()
     assert os.umask(before) == 0o027
-
-
-def test_a_socket_that_does_not_exist_is_not_served(tmp_path: Path) -> None:
-    assert not bootstrap.is_served(str(tmp_path / "none"))
-    assert not bootstrap.is_served("/" + "x" * 200)

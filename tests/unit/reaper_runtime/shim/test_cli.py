@@ -10,7 +10,8 @@ import pytest
 from reaper_runtime.errors import InvalidArgument, Unavailable
 from reaper_runtime.shim import cli, start
 from reaper_runtime.shim.launch import Launch
-from reaper_runtime.wire.messages import DeleteResponse, RuntimeInfo
+from reaper_runtime.wire.messages import DeleteResponse
+from reaper_runtime.wire.starting import RuntimeInfo
 
 if TYPE_CHECKING:
     from pathlib import Path

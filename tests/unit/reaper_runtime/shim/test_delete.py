@@ -6,25 +6,30 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reaper_runtime.errors import InvalidArgument
 from reaper_runtime.host import procfs
+from reaper_runtime.host.cgroup import cgroup
 from reaper_runtime.shim.delete import delete
-from reaper_runtime.state import PodState, Record
+from reaper_runtime.state import Mark, PodState, Record
+from reaper_runtime.task import TaskProcess
 from tests.fakes.runtime import eventually, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from reaper_runtime.loop import Loop
 
     Run = Callable[..., Any]
 
 pytestmark = pytest.mark.usefixtures("reaper")
+
+
+DEAD = 1 << 22  # a pid that no process has
 
 
 @pytest.fixture
@@ -83,6 +88,69 @@ def test_a_recorded_process_and_its_session_are_killed(
     assert call("c1") == (pid, 137)
     run(eventually(loop, lambda: not any(is_alive(member) for member in members)))
     assert not os.path.exists(state.path)  # noqa: PTH110
+
+
+def test_what_left_its_session_is_killed_by_its_cgroup(state: PodState, call: Callable[[str], tuple[int, int]]) -> None:
+    made = cgroup.track("k8s.io", f"unit-test-{os.getpid()}", "c1")
+    if made is None:
+        pytest.skip("no cgroup can be written here")
+    leader, daemon = _session(), _session()
+    for pid in (leader, daemon):
+        for place in made.directories:
+            Path(place, "cgroup.procs").write_text(str(pid))
+    found = procfs.stat(leader)
+    assert found is not None
+    state.write(Record("c1", leader, found.start_time, tuple(made.directories)))
+    assert call("c1") == (leader, 137)
+    assert not is_alive(leader)
+    assert not is_alive(daemon)
+    assert not any(Path(place).exists() for place in made.directories)
+    cgroup.forget("k8s.io", f"unit-test-{os.getpid()}")
+
+
+def test_the_pods_cgroup_goes_with_its_last_container(
+    tmp_path: Path, state: PodState, call: Callable[[str], tuple[int, int]]
+) -> None:
+    pod = tmp_path / "reaper" / "k8s.io" / "pod"
+    (pod / "c1").mkdir(parents=True)
+    kubelets = tmp_path / "kubepods" / "pod1"
+    (kubelets / "c2").mkdir(parents=True)
+    state.write(Record("c1", 1 << 22, 1, (str(pod / "c1"),)))
+    state.write(Record("c2", 1 << 22, 1, (str(kubelets / "c2"),)))
+    call("pod")
+    assert not (tmp_path / "reaper" / "k8s.io").exists()
+    assert kubelets.exists()
+    assert not (kubelets / "c2").exists()
+
+
+def test_a_shim_that_was_killed_before_it_had_recorded_anything(
+    state: PodState, call: Callable[[str], tuple[int, int]]
+) -> None:
+    """make chaos, seed 407242: the cgroup of a container whose shim was killed while it started was left."""
+    names = ("k8s.io", "pod")
+    made = cgroup.track(*names, "c1")
+    if made is None:
+        pytest.skip("no cgroup can be written here")
+    state.mark(Mark(DEAD, 1, tuple(cgroup.places(*names))))
+    lost = _session()
+    Path(made.tracking, "cgroup.procs").write_text(str(lost))
+    assert call("pod") == (0, 137)
+    assert not is_alive(lost)
+    assert not any(Path(place).exists() for place in cgroup.places(*names))
+    assert not os.path.exists(state.path)  # noqa: PTH110
+
+
+def test_the_delete_of_one_container_leaves_the_pods_cgroup(
+    state: PodState, call: Callable[[str], tuple[int, int]], tmp_path: Path
+) -> None:
+    place = tmp_path / "reaper" / "k8s.io" / "pod"
+    place.mkdir(parents=True)
+    state.mark(Mark(DEAD, 1, (str(place),)))
+    pid = _session()
+    _record(state, "c1", pid)
+    assert call("c1") == (pid, 137)
+    assert place.exists()
+    assert state.marked() is not None
 
 
 def test_the_answer_names_the_init_process_not_an_exec(state: PodState, call: Callable[[str], tuple[int, int]]) -> None:
@@ -168,3 +236,39 @@ def test_an_odd_address_file_is_no_obstacle(
 ) -> None:
     (tmp_path / "address").write_text(address)
     assert call("c1") == (0, 137)
+
+
+@pytest.mark.parametrize("half_written", [[], ["c1~"], ["c1:exec~"]])
+def test_a_shim_killed_while_it_wrote_a_record_leaves_nothing(tmp_path: Path, half_written: list[str]) -> None:
+    """Found by tests/conformance/chaos.py: the directory was there, its record not yet."""
+    pod = tmp_path / "state" / "k8s.io" / "c1"
+    pod.mkdir(parents=True)
+    for name in half_written:
+        (pod / name).touch()
+    delete("k8s.io", "c1", str(tmp_path), str(tmp_path / "state"))
+    assert not pod.exists()
+
+
+def test_a_half_written_record_of_a_pods_container_goes_and_those_of_others_stay(tmp_path: Path) -> None:
+    pod = tmp_path / "state" / "k8s.io" / "pod"
+    pod.mkdir(parents=True)
+    for name in ("c1~", "c2~"):
+        (pod / name).touch()
+    delete("k8s.io", "c1", str(tmp_path), str(tmp_path / "state"))
+    assert [path.name for path in pod.iterdir()] == ["c2~"]  # its shim may live, and be about to rename it
+    delete("k8s.io", "pod", str(tmp_path), str(tmp_path / "state"))
+    assert not pod.exists()
+
+
+def test_the_node_agent_hears_of_the_end_of_a_tasks_pod(
+    state: PodState, tmp_path: Path, call: Callable[[str], tuple[int, int]]
+) -> None:
+    whose = {"namespace": "default", "pod": "hello", "pod_uid": "pod-1", "task": "hello", "overlay": ""}
+    state.write(Record("pod:exec", 1 << 22, 5))
+    state.task.write(TaskProcess(1 << 22, 5, **whose))
+    told = tmp_path / "tasks" / "k8s.io@pod"
+
+    call("another")
+    assert told.exists()
+    call("pod")
+    assert not told.exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reaper_runtime.errors import FailedPrecondition
+from reaper_runtime.errors import DeadlineExceeded, FailedPrecondition, ResourceExhausted, Unavailable
 from reaper_runtime.loop import Future
 from reaper_runtime.shim.events import TOPICS, Publisher
 from reaper_runtime.wire import messages as m
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from reaper_runtime.errors import ReaperError
     from reaper_runtime.loop import Loop
     from reaper_runtime.wire.protobuf import Message
 
@@ -177,6 +180,66 @@ def test_an_event_that_containerd_refuses_does_not_hold_up_the_next(
     run(settled(publisher.sent))
     assert _pids(containerd) == [1, 2]
     assert log == ["event refused by containerd: Forward: not that one (code 9)"]
+
+
+def _refuse(containerd: FakeContainerd, monkeypatch: pytest.MonkeyPatch, refusals: list[ReaperError]) -> None:
+    """From here on the fake containerd answers with these, one a request, before it takes anything."""
+
+    async def forward(request: Message) -> Message:
+        if refusals:
+            raise refusals.pop(0)
+        containerd.received.append(request)
+        return m.Empty()
+
+    monkeypatch.setattr(containerd, "methods", lambda: {"Forward": (m.ForwardRequest, forward)})
+    containerd.stop()
+    containerd.start()
+
+
+def test_an_event_that_containerd_cannot_take_now_is_sent_again(
+    run: Run, publisher: Publisher, containerd: FakeContainerd, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse(containerd, monkeypatch, [Unavailable("later"), DeadlineExceeded("late"), ResourceExhausted("full")])
+    publisher.publish(_start(1))
+    publisher.publish(_start(2))
+    run(settled(publisher.sent))
+    assert _pids(containerd) == [1, 2]
+    assert log[0] == "event waits for containerd: Forward: later (code 14)"
+    assert len(log) == 3
+
+
+def test_an_event_that_is_never_taken_does_not_hold_up_the_next_for_ever(
+    run: Run, publisher: Publisher, containerd: FakeContainerd, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse(containerd, monkeypatch, [Unavailable("later") for _ in range(5)])
+    publisher.publish(_start(1))
+    publisher.publish(_start(2))
+    run(settled(publisher.sent))
+    assert _pids(containerd) == [2]
+    assert log[-1] == "event lost, refused by containerd 5 times: Forward: later (code 14)"
+
+
+def test_a_node_without_memory_does_not_end_the_sending(
+    run: Run,
+    loop: Loop,
+    publisher: Publisher,
+    containerd: FakeContainerd,
+    log: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch, failures = loop.watch, [OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))]
+
+    def fail_once(fd: int, events: int, callback: Callable[[int], None]) -> None:
+        if failures:
+            raise failures.pop()
+        watch(fd, events, callback)
+
+    monkeypatch.setattr(loop, "watch", fail_once)
+    publisher.publish(_start(1))
+    run(settled(publisher.sent))
+    assert _pids(containerd) == [1]
+    assert len(log) == 1
+    assert log[0].endswith("/s cannot be reached: Cannot allocate memory")
 
 
 def test_without_an_address_nothing_is_kept(loop: Loop, log: list[str]) -> None:

@@ -17,6 +17,7 @@ LAUNCHES = st.builds(
     ttrpc_address=st.text(),
     bundle=st.text(),
     bootstrap=st.binary(),
+    settings=st.text(),
 )
 
 
@@ -57,9 +58,9 @@ def test_what_is_no_whole_netstring_is_not_split(data: bytes) -> None:
         split(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"1:a,", b"0:,0:,0:,0:,0:,", b"0:," * 7])
+@pytest.mark.parametrize("data", [b"", b"1:a,", b"0:,0:,0:,0:,0:,0:,", b"0:," * 8])
 def test_another_number_of_fields_is_refused(data: bytes) -> None:
-    with pytest.raises(MalformedMessage, match="a launch has 6 fields"):
+    with pytest.raises(MalformedMessage, match="a launch has 7 fields"):
         Launch.decode(data)
 
 

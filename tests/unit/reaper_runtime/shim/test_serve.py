@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reaper_runtime.shim import serve
+from reaper_runtime.host.cgroup import cgroup
+from reaper_runtime.loop import Future
+from reaper_runtime.shim import serve, sockets
 from reaper_runtime.shim.launch import Launch
 from reaper_runtime.shim.log import Log
 from reaper_runtime.state import PodState
-from tests.fakes.ttrpc import Peer, listen
+from reaper_runtime.task import TaskProcess
+from reaper_runtime.wire import messages as m
+from reaper_runtime.wire.messages import CreateTaskRequest
+from tests.fakes.runtime import run_in, write_sandbox
+from tests.fakes.ttrpc import Peer, code, listen, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +30,77 @@ pytestmark = pytest.mark.usefixtures("reaper")
 def shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[serve.Shim]:
     monkeypatch.setattr(serve, "IDLE_SECONDS", 0.01)
     launch = Launch(container="c", namespace="ns", address="", ttrpc_address="", bundle=str(tmp_path), bootstrap=b"")
-    made = serve.Shim(launch, listen(tmp_path / "s"), PodState("ns", "pod", str(tmp_path)), Log(str(tmp_path)))
+    state = PodState("ns", f"pod-{os.getpid()}", str(tmp_path / "state"))
+    made = serve.Shim(launch, listen(tmp_path / "s"), state, Log(str(tmp_path)))
     yield made
     made._server.close()
     made._loop.close()
 
 
 def test_a_shim_that_nobody_needs_ends_and_takes_its_socket_along(shim: serve.Shim, tmp_path: Path) -> None:
+    whose = {"namespace": "default", "pod": "hello", "pod_uid": "pod-1", "task": "hello", "overlay": ""}
+    shim._pod.state.task.write(TaskProcess(4711, 5, **whose))
     shim.serve()
     assert not (tmp_path / "s").exists()
+    assert list((tmp_path / "tasks").iterdir()) == []
+
+
+def test_a_shim_that_ends_leaves_the_socket_of_its_successor(shim: serve.Shim, tmp_path: Path) -> None:
+    (tmp_path / "s").unlink()
+    successor = listen(tmp_path / "s")
+    shim.serve()
+    assert sockets.is_served(str(tmp_path / "s"))
+    successor.close()
+
+
+def test_a_shim_that_is_ending_takes_no_container_and_no_connection(
+    shim: serve.Shim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "FLUSH_SECONDS", 60.0)
+    shim._publisher._idle = Future()  # an event waits for a containerd that is down
+
+    async def story() -> None:
+        client = Peer(shim._loop, tmp_path / "s")
+        for _ in range(2):
+            assert code(await client.call(serve.SERVICES[1], "Shutdown", m.ShutdownRequest(id="c"))) == 0
+        assert not (tmp_path / "s").exists()
+        refused = await client.call(serve.SERVICES[1], "Create", m.CreateTaskRequest(id="c", bundle=str(tmp_path)))
+        assert (code(refused), message(refused)) == (14, "this shim is shutting down")
+        assert shim._pod.containers == {}
+        client.close()
+
+    run_in(shim._loop, story())
+    shim._publisher._idle.set()
+    shim.serve()
+
+
+def test_nothing_of_its_name_is_left_when_shutdown_is_answered(
+    shim: serve.Shim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = cgroup.places(*shim._pod.names)
+    assert serve.note(shim._pod.state, str(tmp_path / "s"), shim._log)
+    cgroup.prepare(*shim._pod.names)
+    mark = shim._pod.state.marked()
+    assert mark is not None
+    assert (mark.pid, mark.cgroups, mark.socket) == (os.getpid(), tuple(places), str(tmp_path / "s"))
+    if any(map(os.access, places, [os.W_OK] * len(places))):
+        assert all(map(os.path.isdir, places))
+
+    async def story() -> None:
+        client = Peer(shim._loop, tmp_path / "s")
+        assert code(await client.call(serve.SERVICES[1], "Shutdown", m.ShutdownRequest(id="c"))) == 0
+        assert not any(map(os.path.exists, [*places, shim._pod.state.path]))
+        client.close()
+
+    run_in(shim._loop, story())
+    shim.serve()
+
+
+def test_a_state_that_cannot_be_written_is_said_in_the_log(shim: serve.Shim, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a folder")
+    shim._log.copy_to(str(tmp_path / "log"))
+    assert not serve.note(shim._pod.state, str(tmp_path / "s"), shim._log)
+    assert "cannot be written: File exists" in (tmp_path / "log").read_text()
 
 
 def test_it_stays_while_it_has_a_container_and_ends_after_the_last(shim: serve.Shim) -> None:
@@ -66,8 +134,46 @@ def test_a_log_that_is_missing_full_or_given_odd_text_harms_nobody(tmp_path: Pat
     os.mkfifo(tmp_path / "log")
     log = Log(str(tmp_path), id="c")
     log.warn('a "quoted"\nline \ud800')
-    line = os.read(log._fd, 4096).decode()
-    assert line.endswith('level=warning msg="a \\"quoted\\"\\nline ?" runtime=io.containerd.reaper.v2 id=c\n')
+    line = os.read(log._fds[0], 4096).decode()
+    assert line.endswith('level=warning msg="a \\"quoted\\"\\nline \\ud800" id=c runtime=io.containerd.reaper.v2\n')
     for _ in range(1000):
         log.error("x" * 200)
-    os.close(log._fd)
+    os.close(log._fds[0])
+
+
+def test_the_log_goes_to_a_file_too_where_an_administrator_wants_it(tmp_path: Path) -> None:
+    log = Log(str(tmp_path), id="c")
+    log.copy_to(str(tmp_path / "file"))
+    log.error("lost")
+    assert (tmp_path / "file").read_text().endswith(" level=error msg=lost id=c runtime=io.containerd.reaper.v2\n")
+    log.copy_to(str(tmp_path / "none" / "file"))
+    assert "cannot be opened: correct REAPER_SHIM_LOG" in (tmp_path / "file").read_text()
+
+
+def _launch(bundle: Path, **settings: str) -> Launch:
+    told = "".join(f"{name}={value}\0" for name, value in settings.items())
+    return Launch(
+        container="c", namespace="ns", address="", ttrpc_address="", bundle=str(bundle), bootstrap=b"", settings=told
+    )
+
+
+def test_the_configuration_comes_with_the_launch(tmp_path: Path) -> None:
+    launch = _launch(
+        tmp_path, REAPER_DNS_MODE="kubernetes", REAPER_SHIM_LOG=str(tmp_path / "file"), REAPER_OVERLAY_NS="x"
+    )
+    config, refusal = serve._configuration(launch, Log(str(tmp_path)))
+    assert (config.dns_mode, refusal) == ("kubernetes", None)
+    assert "REAPER_OVERLAY_NS has no meaning" in (tmp_path / "file").read_text()
+
+
+def test_a_wrong_configuration_refuses_every_container_of_the_pod(tmp_path: Path) -> None:
+    launch = _launch(tmp_path, REAPER_DNS_MODE="none")
+    made = serve.Shim(launch, listen(tmp_path / "s2"), PodState("ns", "pod", str(tmp_path)), Log(str(tmp_path)))
+    client = Peer(made._loop, tmp_path / "s2")
+    request = CreateTaskRequest(id="c", bundle=write_sandbox(tmp_path / "b"))
+    answer = run_in(made._loop, client.call(serve.SERVICES[0], "Create", request))
+    assert code(answer) == 9
+    assert message(answer) == ("the environment: REAPER_DNS_MODE=none is not valid: it takes host or kubernetes or k8s")
+    client.close()
+    made._server.close()
+    made._loop.close()

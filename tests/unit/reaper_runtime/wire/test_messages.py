@@ -20,15 +20,15 @@ from grpc_tools import protoc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reaper_runtime.wire import messages
+from reaper_runtime.wire import messages, metrics, starting
 from reaper_runtime.wire.protobuf import BOOL, BYTES, INT, STRING, UINT, Field, Message, field, repeated
 
 PROTOS = Path(__file__).parent / "protos"
 GOOGLE = Path(grpc_tools.__file__).parent / "_proto"
 DECLARED = {
     name: kind
-    for name, kind in vars(messages).items()
-    if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message
+    for name, kind in (vars(messages) | vars(metrics) | vars(starting)).items()
+    if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message and not name.startswith("_")
 }
 TASK = "containerd.task.v3"
 # The full name of each message: containerd's, as its docstring says. The task service's are in v2 as well.
@@ -39,7 +39,13 @@ BOTH_VERSIONS = [
 ]
 LEFT_OUT = {  # what containerd has and we do not declare, each for a reason
     "containerd.runtime.bootstrap.v1.BootstrapParams": {"extensions"},
+    "containerd.runtime.bootstrap.v1.BootstrapResult": {"capabilities", "metadata"},
     "containerd.types.RuntimeInfo": {"options", "features", "annotations"},
+    "containerd.task.v2.UpdateTaskRequest": {"annotations"},
+    "containerd.task.v3.UpdateTaskRequest": {"annotations"},
+    "io.containerd.cgroups.v2.Metrics": {"rdma", "io", "hugetlb", "network"},
+    "io.containerd.cgroups.v2.CPUStat": {"psi"},
+    "io.containerd.cgroups.v2.MemoryStat": {"psi"},
 }
 
 F = descriptor.FieldDescriptor

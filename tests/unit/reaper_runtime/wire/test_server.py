@@ -14,7 +14,7 @@ from reaper_runtime.errors import FailedPrecondition, NotFound
 from reaper_runtime.loop import Future, Loop
 from reaper_runtime.wire.messages import Empty, Request, Response, StateRequest, StateResponse
 from reaper_runtime.wire.server import Server, peer
-from reaper_runtime.wire.ttrpc import DATA, MAX_MESSAGE, REQUEST, RESPONSE, encode_frame
+from reaper_runtime.wire.ttrpc import MAX_MESSAGE, REQUEST, RESPONSE, encode_frame
 from tests.fakes.runtime import eventually, needs_root, open_fds
 from tests.fakes.ttrpc import Peer, code, listen, message
 
@@ -171,7 +171,7 @@ def test_an_oversized_request_is_resource_exhausted_and_the_connection_lives_on(
     assert run(_works(client))
 
 
-@pytest.mark.parametrize("kind", [RESPONSE, DATA, 0, 255])
+@pytest.mark.parametrize("kind", [RESPONSE, 3, 0, 255])
 def test_a_frame_that_is_no_request_is_refused_and_the_connection_lives_on(client: Peer, run: Run, kind: int) -> None:
     async def story() -> Response:
         await client.send(encode_frame(1, kind, b"whatever"))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from reaper_runtime.errors import InvalidBundle, MalformedMessage, ReaperError, ResourceExhausted
 from reaper_runtime.wire.ttrpc import (
-    DATA,
     MAX_MESSAGE,
     REQUEST,
     RESPONSE,
@@ -22,8 +21,8 @@ from reaper_runtime.wire.ttrpc import (
 )
 
 
-def _told(frame: Frame) -> tuple[int, int, int, bytes]:
-    return frame.stream, frame.type, frame.flags, frame.body
+def _told(frame: Frame) -> tuple[int, int, bytes]:
+    return frame.stream, frame.type, frame.body
 
 
 def _header(length: int, stream: int = 1, kind: int = REQUEST, flags: int = 0) -> bytes:
@@ -31,14 +30,14 @@ def _header(length: int, stream: int = 1, kind: int = REQUEST, flags: int = 0) -
 
 
 def test_a_frame_is_ten_bytes_of_header_and_the_body() -> None:
-    assert encode_frame(5, RESPONSE, b"body", flags=1) == b"\0\0\0\4\0\0\0\5\2\1body"
+    assert encode_frame(5, RESPONSE, b"body") == b"\0\0\0\4\0\0\0\5\2\0body"
 
 
 def test_a_frame_that_arrives_byte_by_byte_is_whole() -> None:
     reader = FrameReader()
-    data = encode_frame(1, REQUEST, b"first") + encode_frame(3, DATA, b"") + encode_frame(5, REQUEST, b"third", 4)
+    data = encode_frame(1, REQUEST, b"first") + _header(0, 3, 3) + _header(5, 5, REQUEST, 4) + b"third"
     frames = [frame for byte in data for frame in reader.feed(bytes([byte]))]
-    assert [_told(f) for f in frames] == [(1, REQUEST, 0, b"first"), (3, DATA, 0, b""), (5, REQUEST, 4, b"third")]
+    assert [_told(f) for f in frames] == [(1, REQUEST, b"first"), (3, 3, b""), (5, REQUEST, b"third")]
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8), st.data())
@@ -48,7 +47,7 @@ def test_frames_are_the_same_however_the_stream_is_cut(bodies: list[bytes], data
     reader, frames = FrameReader(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         frames += list(reader.feed(stream[start:end]))
-    assert [_told(f) for f in frames] == [(2 * n + 1, REQUEST, 0, body) for n, body in enumerate(bodies)]
+    assert [_told(f) for f in frames] == [(2 * n + 1, REQUEST, body) for n, body in enumerate(bodies)]
 
 
 def test_a_body_of_the_limit_is_taken() -> None:

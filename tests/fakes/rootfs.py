@@ -1,0 +1,54 @@
+"""Overlays that end with the test, and commands inside a file system that a container would have."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from reaper_runtime.host import libc, mounts
+from reaper_runtime.overlay import Overlay, overlays
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reaper_runtime.host.process import Rootfs
+
+
+class Overlays:
+    """Makes overlays under a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.base = str(folder / "overlays")
+        self.locks = str(folder / "locks")
+
+    def __call__(self, name: str = "team-a", hidden: tuple[str, ...] = ()) -> Overlay:
+        return Overlay(name, self.base, self.locks, hidden=hidden)
+
+    def remove(self) -> None:
+        """Unmount all of it."""
+        for overlay in overlays(self.base, self.locks):
+            overlay.reset()
+        while self.base in mounts.table():
+            libc.unmount(self.base, mounts.MNT_DETACH)
+
+
+def inside(rootfs: Rootfs, command: str) -> tuple[str, int]:
+    """Output and exit code of a shell command that runs in this file system."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+            try:
+                rootfs.enter(rootfs.fds)
+            except Exception as error:
+                os.write(2, str(error).encode())
+                raise
+            os.execv("/bin/sh", ["sh", "-c", command])
+        finally:
+            os._exit(125)
+    os.close(writer)
+    with open(reader, "rb") as output:  # noqa: PTH123
+        text = output.read().decode()
+    return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

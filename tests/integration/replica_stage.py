@@ -1,0 +1,144 @@
+"""A real API server without nodes, operators as processes, and what is done to both.
+
+Each operator is a user of its own, with the rights of the chart and no other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tests.integration import kubelet, planes
+from tests.integration.api import MERGE, Api
+from tests.integration.charts import render
+from tests.integration.replicas import Replica, eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.control_plane import ControlPlane, Request
+
+GROUP = "reaper-operators"
+USERS = ("replica-1", "replica-2")
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/reaper-system/leases"
+NEWS = {"leases", "events"}  # writes that run no process
+
+
+def install(api: Api) -> None:
+    """Everything of the chart that an operator needs, but for the operator."""
+    api.request("POST", "/api/v1/namespaces", {"metadata": {"name": "reaper-system"}}).ok()
+    planes.install_crd(api)
+    objects = render()
+    planes.install(api, objects["RuntimeClass", "reaper-v2"])
+    planes.install_operators_rights(api, objects, GROUP)
+
+
+class Stage:
+    """What a test asks and does."""
+
+    def __init__(self, plane: ControlPlane, api: Api, folder: Path) -> None:
+        self.plane, self.api, self.folder = plane, api, folder
+        self.replicas: list[Replica] = []
+        self.names: list[str] = []
+        namespace = api.request("POST", "/api/v1/namespaces", {"metadata": {"generateName": "ha-"}}).ok()
+        self.namespace = namespace["metadata"]["name"]
+        self._tasks = f"/apis/reaper.io/v1alpha1/namespaces/{self.namespace}/reapertasks"
+        self._pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        account = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default"
+        eventually("the namespace has a service account", 30, lambda: api.request("GET", account).status == 200)
+
+    def add_replica(self, user: str, port: int | None = None, **settings: Any) -> Replica:
+        """`port`: of what is between it and the API server."""
+        replica = Replica(self.folder, user, self.plane.kubeconfig(user, port=port), **settings)
+        self.replicas.append(replica.start())
+        return replica
+
+    def start(self, **settings: Any) -> tuple[Replica, Replica]:
+        """The leader and a standby."""
+        pair = [self.add_replica(user, **settings) for user in USERS]
+        eventually("one leads", 30, self.leaders)
+        (leader,) = self.leaders()
+        (standby,) = [replica for replica in pair if replica is not leader]
+        eventually("the other stands by", 30, lambda: standby.ready)
+        return leader, standby
+
+    def leaders(self) -> list[Replica]:
+        """Those that lead, by their own word."""
+        return [replica for replica in self.replicas if replica.leads]
+
+    def at_work(self, replica: Replica) -> None:
+        """Wait until it is in the middle of its work."""
+        before = len(self.writes(replica))
+        eventually(f"{replica.user} is at work", 40, lambda: len(self.writes(replica)) > before + 10)
+
+    def add_tasks(self, count: int) -> None:
+        for _ in range(count):
+            self.add_task()
+
+    def add_task(self, **spec: Any) -> str:
+        name = f"task-{len(self.names):03}"
+        body = {"apiVersion": "reaper.io/v1alpha1", "kind": "ReaperTask", "metadata": {"name": name}}
+        self.api.request("POST", self._tasks, {**body, "spec": {"command": ["/bin/true"], **spec}}).ok()
+        self.names.append(name)
+        return name
+
+    def forget(self) -> None:
+        """Take away all tasks, whether or not an operator is there to agree, and their Pods."""
+        for name in self.names:
+            self.api.request("DELETE", f"{self._tasks}/{name}")
+            self.api.request("PATCH", f"{self._tasks}/{name}", {"metadata": {"finalizers": None}}, content_type=MERGE)
+        self.api.request("DELETE", self._pods, gracePeriodSeconds=0)
+
+    def suspend(self, name: str, *, suspend: bool) -> None:
+        body = {"spec": {"suspend": suspend}}
+        self.api.request("PATCH", f"{self._tasks}/{name}", body, content_type=MERGE).ok()
+
+    def delete(self, name: str) -> None:
+        self.api.request("DELETE", f"{self._tasks}/{name}").ok()
+
+    def phase(self, name: str) -> str:
+        """The task's, or nothing when it is gone."""
+        answer = self.api.request("GET", f"{self._tasks}/{name}")
+        return "" if answer.status == 404 else str(answer.ok()["status"]["phase"])
+
+    def until_phase(self, name: str, phase: str) -> None:
+        eventually(f"{name} is {phase or 'gone'}", 30, lambda: self.phase(name) == phase)
+
+    def used(self) -> set[tuple[str, str]]:
+        """Resource and verb of all that was granted to operators."""
+        requests = [request for user in USERS for request in self.plane.requests(user)]
+        return {(request.resource, request.verb) for request in requests if request.done}
+
+    def bind(self, name: str) -> None:
+        """The scheduler: a Pod that was let go is put on a node that nobody has."""
+        path = f"{self._pods}/{name}"
+
+        def let_go() -> bool:
+            answer = self.api.request("GET", path)
+            return answer.status == 200 and not answer.body["spec"].get("schedulingGates")
+
+        eventually(f"Pod {name} is let go", 30, let_go)
+        kubelet.bind(self.api, self._pods, name)
+
+    def end(self, name: str) -> None:
+        """kubelet: the process has ended."""
+        state = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+        kubelet.tell(self.api, self._pods, name, "Succeeded", state)
+
+    def writes(self, replica: Replica | None = None) -> list[Request]:
+        """Writes of replicas in this test's namespace that were carried out and may run a process."""
+        users = USERS if replica is None else (replica.user,)
+        found = [write for write in self.plane.writes() if write.user in users and write.done]
+        return [write for write in found if write.namespace == self.namespace and write.resource not in NEWS]
+
+    def let_go(self) -> int:
+        """How many of the Pods may start a process."""
+        pods = self.api.request("GET", self._pods).ok()["items"]
+        return sum(1 for pod in pods if not pod["spec"].get("schedulingGates"))
+
+    def all_ran_once(self, within: float = 60) -> None:
+        """Each task gets its Pod, and got one only."""
+        eventually("all Pods are let go", within, lambda: self.let_go() == len(self.names))
+        created = Counter(w.name for w in self.writes() if (w.verb, w.resource) == ("create", "pods"))
+        assert created == Counter(self.names)
+        assert not [write for write in self.writes() if (write.verb, write.resource) == ("delete", "pods")]

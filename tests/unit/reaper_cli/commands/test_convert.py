@@ -1,0 +1,94 @@
+"""convert: files in, manifests out, and a report beside them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.kubectl import FakeCluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POD = """\
+kind: Pod
+metadata: {name: p}
+spec:
+  restartPolicy: Never
+  containers: [{name: c, image: i, command: [/x]}]
+"""
+BAD = "kind: Pod\nmetadata: {name: bad}\nspec: {containers: []}\n"
+LOSSY = POD.replace("command: [/x]", "command: [/x], lifecycle: {preStop: {}}, livenessProbe: {periodSeconds: 5}")
+
+
+def test_standard_input_to_standard_output() -> None:
+    result = FakeCluster().run("convert", stdin=POD)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "apiVersion: reaper.io/v1alpha1",
+        "kind: ReaperTask",
+        "metadata:",
+        "  name: p",
+        "spec:",
+        "  restartPolicy: Never",
+        "  command: [/x]",
+    ]
+    assert result.stderr.startswith("Pod p: 3 carried, 2 changed, 1 dropped\n")
+
+
+def test_several_files_and_kinds(tmp_path: Path) -> None:
+    for name, text in (("a.yaml", POD), ("b.yaml", "kind: ConfigMap\nmetadata: {name: c}\n---\n" + POD)):
+        (tmp_path / name).write_text(text)
+    result = FakeCluster().run("convert", str(tmp_path / "a.yaml"), "-f", str(tmp_path / "b.yaml"), "--report", "none")
+    assert result.stdout.count("kind: ReaperTask\n") == 2
+    assert result.stdout.count("---\n") == 2
+    assert "kind: ConfigMap\n" in result.stdout
+    assert result.stderr == ""
+
+
+def test_json_is_one_object_or_a_list() -> None:
+    one = json.loads(FakeCluster().run("convert", "-o", "json", stdin=POD).stdout)
+    assert one["kind"] == "ReaperTask"
+    two = json.loads(FakeCluster().run("convert", "-o", "json", stdin=POD + "---\n" + POD).stdout)
+    assert (two["kind"], len(two["items"])) == ("List", 2)
+
+
+def test_what_cannot_be_converted_is_left_out_and_is_a_failure() -> None:
+    result = FakeCluster().run("convert", stdin=BAD + "---\n" + POD)
+    assert result.exit_code == 1
+    assert result.stdout.count("kind: ") == 1
+    assert "Pod bad: cannot be converted\n  refused  spec.containers\n           there is no container" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "code"), [(POD, 0), (LOSSY, 1), (BAD, 1), ("kind: Service\n", 0)])
+def test_a_check_writes_no_manifest_and_fails_where_something_is_lost(text: str, code: int) -> None:
+    result = FakeCluster().run("convert", "--check", stdin=text)
+    assert result.exit_code == code
+    assert "apiVersion" not in result.stdout
+    assert result.stdout
+    assert result.stderr == ""
+
+
+def test_a_full_report_has_every_field_and_json_for_programs() -> None:
+    full = FakeCluster().run("convert", "--report", "full", stdin=POD).stderr
+    assert "  carried  spec.containers[0].command\n" in full
+    assert "  dropped  spec.containers[0].name\n           the container of a task is called task\n" in full
+    (found,) = json.loads(FakeCluster().run("convert", "--check", "--report", "json", stdin=LOSSY).stdout)
+    assert (found["object"], found["converted"], found["faithful"]) == ("Pod p", True, False)
+    assert {field["verdict"] for field in found["fields"]} == {"carried", "changed", "dropped", "lost"}
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "code", "sentence"),
+    [
+        (["/no/such/file"], "", 2, "/no/such/file: No such file or directory"),
+        (["-"], "a: [\n", 2, "-: line 2, column 1"),
+        (["-"], "", 1, "-: there is no object in it"),
+    ],
+)
+def test_what_cannot_be_read_is_said(words: list[str], stdin: str, code: int, sentence: str) -> None:
+    result = FakeCluster().run("convert", *words, stdin=stdin)
+    assert result.exit_code == code
+    assert sentence in result.stderr

@@ -1,0 +1,83 @@
+"""How a line goes on: words, explanations, and names asked of the cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from reaper_cli.completion import answer
+from reaper_cli.errors import Unreachable
+from tests.fakes.kubectl import FakeCluster, FakeLines
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    cluster = FakeCluster()
+    cluster.add_task("alpha")
+    cluster.add_task("beta")
+    cluster.add_task("gamma", "ops")
+    cluster.add_node("n1")
+    return cluster
+
+
+def lines(cluster: FakeCluster, *words: str) -> list[str]:
+    return list(answer(words, cluster.session()))
+
+
+def test_verbs_with_their_explanations(cluster: FakeCluster) -> None:
+    assert lines(cluster, "lo") == [
+        "logs\tPrint what a task's process writes, from its beginning.",
+        "local\tRun a ReaperTask on this machine, without a cluster.",
+        ":4",
+    ]
+
+
+def test_nothing_typed_yet(cluster: FakeCluster) -> None:
+    assert lines(cluster)[0].startswith("run\t")
+    assert lines(cluster, "")[0].startswith("run\t")
+
+
+def test_names_of_tasks(cluster: FakeCluster) -> None:
+    assert lines(cluster, "logs", "") == ["alpha", "beta", ":4"]
+    assert lines(cluster, "describe", "al") == ["alpha", ":4"]
+    assert lines(cluster, "-n", "ops", "logs", "") == ["gamma", ":4"]
+    assert lines(cluster, "logs", "-n", "ops", "") == ["gamma", ":4"]
+
+
+def test_a_task_that_stands_in_the_line_already_is_not_offered_again(cluster: FakeCluster) -> None:
+    assert lines(cluster, "describe", "alpha", "") == ["beta", ":4"]
+
+
+def test_flags_and_their_values(cluster: FakeCluster) -> None:
+    assert "--wait\tShow the output, wait for the end, exit with the process's exit code." in lines(
+        cluster, "run", "--w"
+    )
+    assert lines(cluster, "run", "--restart", "") == ["Never", "OnFailure", "Always", ":4"]
+    assert lines(cluster, "run", "--node", "") == ["n1", ":4"]
+
+
+def test_contexts_of_the_kubeconfig(cluster: FakeCluster) -> None:
+    cluster.output["get-contexts"] = ["prod", "test"]
+    assert lines(cluster, "get", "--context", "p") == ["prod", ":4"]
+
+
+def test_files_are_left_to_the_shell(cluster: FakeCluster) -> None:
+    assert lines(cluster, "convert", "") == [":0"]
+
+
+def test_a_cluster_that_does_not_answer_suggests_nothing(cluster: FakeCluster) -> None:
+    cluster.faults["reapertasks"] = Unreachable("connection refused")
+    assert lines(cluster, "logs", "") == [":4"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "text"), [("bash", "complete -o"), ("zsh", "#compdef kubectl-reaper"), ("fish", "complete ")]
+)
+def test_a_script_for_each_shell(shell: str, text: str) -> None:
+    result = FakeCluster().run("completion", shell)
+    assert result.exit_code == 0
+    assert text in result.stdout
+    assert "_KUBECTL_REAPER_COMPLETE" in result.stdout
+
+
+def test_the_fake_lines_are_as_the_port_says() -> None:
+    assert FakeLines(["a"]).close() == 0

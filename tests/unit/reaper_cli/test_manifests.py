@@ -1,0 +1,69 @@
+"""YAML as kubectl reads and writes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml as pyyaml
+
+from reaper_cli.errors import Problem
+from reaper_cli.manifests import documents, dump, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yes", "no", "on", "off", "y", "n", "true", "null", "~", "1", "1.5", "0644", "2026-11-25", "", "a: b", "# x"],
+)
+def test_a_text_is_read_again_as_a_text_by_us_and_by_yaml_1_1(text: str) -> None:
+    written = dump({"a": text})
+    (again,) = documents(written)
+    assert again == {"a": text}
+    assert pyyaml.safe_load(written) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0644", 0o644), ("0o644", 0o644), ("644", 644), ("0", 0), ("yes", True), ("n", False)]
+)
+def test_numbers_and_booleans_are_read_as_kubectl_reads_them(text: str, value: object) -> None:
+    (found,) = documents(f"a: {text}\n")
+    assert found == {"a": value}
+
+
+def test_octal_numbers_are_written_as_they_were_read() -> None:
+    (found,) = documents("a: 0644\nb: [0400]\n")
+    assert dump(found) == "a: 0644\nb: [0400]\n"
+
+
+def test_several_objects_are_several_documents() -> None:
+    assert dump({"a": 1}, {"b": [{"c": 2}]}) == "a: 1\n---\nb:\n  - c: 2\n"
+
+
+def test_the_items_of_lists_are_objects_too(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("kind: List\nitems: [{kind: A}, {kind: BList, items: [{kind: B}]}]\n---\n---\nkind: C\n")
+    assert [body["kind"] for body in load(str(path))] == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"a: [1\nb: 2\n", "line 2, column 2: "),
+        (b"\xff\xfe", "x.yaml: "),
+        (b"a: 1\na: 2\n", "line 2, column 1: "),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_its_place(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(Problem, match=r"x\.yaml: ") as caught:
+        load(str(path))
+    assert sentence in caught.value.message
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    with pytest.raises(Problem, match=r"^/no/such/file: No such file or directory$"):
+        load("/no/such/file")

@@ -1,0 +1,19 @@
+"""words.py: what exit codes mean."""
+
+import pytest
+
+from reaper_operator.words import exit_sentence, joined, signal_of
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(None, None), (0, None), (1, None), (128, None), (137, "SIGKILL"), (143, "SIGTERM"), (255, None)]
+)
+def test_signals(code: int | None, name: str | None) -> None:
+    assert signal_of(code) == name
+
+
+def test_sentences() -> None:
+    assert exit_sentence(3) == "the process ended with exit code 3"
+    assert exit_sentence(137) == "the process ended with exit code 137 (128+9: as a rule ended by SIGKILL)"
+    assert joined("a", None, "", "b") == "a; b"
+    assert joined(None) == ""
