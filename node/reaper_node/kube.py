@@ -5,12 +5,15 @@ The standard library is enough: single requests on one connection, no watch.
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import json
 import ssl
+import time
 import urllib.parse
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from reaper_node.errors import ApiError, NodeError
 
@@ -21,6 +24,8 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _MERGE = "application/merge-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
+_JSON = "application/json"
+_METADATA = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"  # of each object no more than that
 _TASK = "/apis/reaper.io/v1alpha1/namespaces/{namespace}/reapertasks/{name}"
 _TIMEOUT = 15.0  # seconds
 FIELD_MANAGER = "reaper-node"
@@ -49,6 +54,9 @@ class Cluster(Protocol):
     def pods(self, namespace: str, selector: str) -> list[Json]:
         """The Pods that a label selector finds."""
 
+    def namespaces(self) -> dict[str, float]:
+        """When each Namespace was created, in seconds since the epoch by this machine's clock."""
+
 
 class Tasks(Protocol):
     """What the agent needs of the API server."""
@@ -58,6 +66,13 @@ class Tasks(Protocol):
 
     def apply_status(self, task: Json) -> None:
         """Apply the status of a ReaperTask on the server: fields of ours that are not in it any more go."""
+
+
+class _Answer(NamedTuple):
+    status: int
+    reason: str
+    date: str
+    body: bytes
 
 
 class ApiServer:
@@ -98,6 +113,14 @@ class ApiServer:
         query = urllib.parse.urlencode({"labelSelector": selector})
         return list(self._request("GET", f"/api/v1/namespaces/{namespace}/pods?{query}")["items"])
 
+    def namespaces(self) -> dict[str, float]:
+        answer, now = self._dated("GET", "/api/v1/namespaces", accept=_METADATA)
+        ahead = time.time() - now  # of the API server's clock, by which it says when it created something
+        return {
+            item["metadata"]["name"]: datetime.fromisoformat(item["metadata"]["creationTimestamp"]).timestamp() + ahead
+            for item in answer["items"]
+        }
+
     def task(self, namespace: str, name: str) -> Json:
         return self._request("GET", _TASK.format(namespace=namespace, name=name))
 
@@ -106,22 +129,28 @@ class ApiServer:
         # By force: the two fields are ours, whoever wrote them.
         self._request("PATCH", f"{path}/status?fieldManager={FIELD_MANAGER}&force=true", task, _APPLY)
 
-    def _request(self, method: str, path: str, body: Json | None = None, kind: str = "application/json") -> Json:
+    def _request(self, method: str, path: str, body: Json | None = None, kind: str = _JSON) -> Json:
+        return self._dated(method, path, body, kind)[0]
+
+    def _dated(
+        self, method: str, path: str, body: Json | None = None, kind: str = _JSON, accept: str = _JSON
+    ) -> tuple[Json, float]:
+        """What the API server answers, and when, in seconds since the epoch by its clock."""
         what = f"{method} {path}"
         data = None if body is None else json.dumps(body).encode()
         try:
             # The token is read each time: kubelet renews the file.
             token = (self._account / "token").read_text().strip()
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": kind, "Accept": "application/json"}
-            status, reason, answer = self._exchange(method, path, data, headers)
-            if status >= 300:
-                raise ApiError(what, status, _message(answer, reason))
-            return dict(json.loads(answer))
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": kind, "Accept": accept}
+            answer = self._exchange(method, path, data, headers)
+            if answer.status >= 300:
+                raise ApiError(what, answer.status, _message(answer.body, answer.reason))
+            return dict(json.loads(answer.body)), _time(answer.date)
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.close()
             raise ApiError(what, 0, str(error) or type(error).__name__) from error
 
-    def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, str, bytes]:
+    def _exchange(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> _Answer:
         """One request on the connection that is open, or on a new one: also where the server has closed the old one."""
         if self._connection is not None:
             try:
@@ -148,16 +177,25 @@ class ApiServer:
 
 def _send(
     connection: http.client.HTTPConnection, method: str, path: str, data: bytes | None, headers: dict[str, str]
-) -> tuple[int, str, bytes]:
+) -> _Answer:
     connection.request(method, path, data, headers)
     answer = connection.getresponse()
     try:
-        return answer.status, answer.reason, answer.read()
+        body = answer.read()
     except (OSError, http.client.HTTPException):
         if answer.status < 300:
             raise
         connection.close()
-        return answer.status, answer.reason, b""  # a refusal stays one, also where its words are lost
+        body = b""  # a refusal stays one, also where its words are lost
+    return _Answer(answer.status, answer.reason, answer.getheader("Date", ""), body)
+
+
+def _time(date: str) -> float:
+    """A Date header (RFC 9110, section 6.6.1), in seconds since the epoch; now where there is none that can be read."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return time.time()
 
 
 def _message(body: bytes, reason: str) -> str:

@@ -127,6 +127,14 @@ class Overlay:
             _remove_tree(self.path)
 
     @property
+    def made(self) -> float | None:
+        """When it began, in seconds since the epoch; None for one that is not made to the end."""
+        try:
+            return os.stat(os.path.join(self.path, "made")).st_mtime
+        except OSError:
+            return None
+
+    @property
     def mounted(self) -> bool:
         """Whether it is ready for use."""
         return bool(self._covered())
@@ -184,6 +192,8 @@ class Overlay:
             _prepare_base(self._base, self._locks)
             self._unmount()
             os.makedirs(self.merged, mode=0o755, exist_ok=True)
+        if self.made is None:
+            file.replace(os.path.join(self.path, "made"), "")
         covered.update(path for path in wanted if path not in covered and self._added(path))
         file.replace(os.path.join(self.path, "ready"), "\0".join(sorted(covered)))
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kubectl import ALLOW, RUNTIME
+from kubectl import RUNTIME
 from manifests import container, pod
+from namespaces import opened
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +22,8 @@ OVERLAY_NAME = "reaper.runtime/overlay-name"
 @pytest.fixture
 def neighbour(system: Kubectl, kubectl: Kubectl) -> Iterator[Kubectl]:
     """Another namespace."""
-    other = type(kubectl)(f"{kubectl.namespace}-next")
-    system.run("create", "namespace", other.namespace)
-    system.run("label", "namespace", other.namespace, ALLOW)
-    other.run("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    yield other
-    system.run("delete", "namespace", other.namespace, "--wait=false")
+    with opened(system, f"{kubectl.namespace}-next") as other:
+        yield other
 
 
 def run(kubectl: Kubectl, node: Node, name: str, script: str, overlay: str = "") -> str:
@@ -111,6 +109,18 @@ def test_an_overlay_is_reset_when_nobody_uses_it(kubectl: Kubectl, node: Node) -
     kubectl.run("delete", "pod", "busy")
     assert node.sh(reset).endswith("code 0\n")
     assert run(kubectl, node, "looks", f"ls {file} 2>/dev/null || echo gone") == "gone\n"
+
+
+@pytest.mark.timeout(300)
+def test_an_overlay_goes_with_its_namespace(system: Kubectl, node: Node) -> None:
+    """A later namespace of that name must not see what the first one wrote."""
+    name, file = "e2e-gone", "/opt/e2e-gone"
+    with opened(system, name) as first:
+        run(first, node, "writes", f"touch {file}")
+    system.run("wait", "--for=delete", f"namespace/{name}", "--timeout=60s")
+    with opened(system, name) as second:
+        eventually(lambda: name not in node.sh(f"{RUNTIME} overlay list").split(), 90, "the overlay is reset")
+        assert run(second, node, "looks", f"ls {file} 2>/dev/null || echo none") == "none\n"
 
 
 def test_an_overlay_that_cannot_be_made_refuses_the_container(kubectl: Kubectl, node: Node) -> None:

@@ -48,7 +48,8 @@ class FakeNode(ChrootHost):
         self.calls: list[str] = []
         self.write("/etc/containerd/config.toml", KUBEADM)
         self.write(f"/proc/{PID}/cmdline", "/usr/bin/containerd\0")
-        self.overlays: list[str] = []
+        self.overlays: dict[str, float | None] = {}  # when each was made
+        self.overlays_in_use: set[str] = set()
         self.write("/proc/1/mountinfo", MOUNTS)
         self.runs("/usr/bin/containerd")
         (root / "opt").mkdir()
@@ -97,22 +98,32 @@ class FakeNode(ChrootHost):
             case ("ctr", "--address", _, *words):
                 namespace, words = (words[1], words[2:]) if words[0] == "--namespace" else ("", words)
                 return self.ctr(words, here=namespace == self.namespace)
-            case (_, "overlay", "reset", name):
-                return self.reset_overlays(name)
+            case (_, "overlay", *words):
+                return self.overlay(words)
             case (program, "-v"):
                 assert self.path(program).stat().st_mode & 0o111, program
                 return "containerd-shim-reaper-v2 0\n"
         raise AssertionError(f"the fake node has no program for: {shown}")
 
-    def reset_overlays(self, name: str) -> str:
+    def overlay(self, words: list[str]) -> str:
+        if words == ["list", "--no-sizes", "-o", "json"]:
+            return json.dumps([self._overlay(name, made) for name, made in self.overlays.items()])
+        action, name = words
+        assert action == "reset"
+        self._reset_overlays(name)
+        return ""
+
+    def _overlay(self, name: str, made: float | None) -> dict[str, Any]:
+        return {"name": name, "inUse": name in self.overlays_in_use, "made": made and _rfc3339(made)}
+
+    def _reset_overlays(self, name: str) -> None:
         if name == "--all":
             self.write("/proc/1/mountinfo", MOUNTS)
-            self.overlays = []
+            self.overlays = {}
         elif name in self.overlays:
-            self.overlays.remove(name)
+            del self.overlays[name]
         else:
             raise CommandError("reaper-runtime", 1, "", f"there is no overlay {name}")
-        return ""
 
     def ctr(self, words: list[str], *, here: bool) -> str:
         match words:
@@ -189,6 +200,7 @@ class FakeCluster:
         self.events: list[dict[str, Any]] = []
         self.daemon_sets: dict[str, dict[str, Any]] = {}
         self.pod_list: list[dict[str, Any]] = []
+        self.namespace_list: dict[str, float] = {}
         self.writes = 0
         self.down = False
 
@@ -230,9 +242,17 @@ class FakeCluster:
         self._answer()
         return self.pod_list
 
+    def namespaces(self) -> dict[str, float]:
+        self._answer()
+        return dict(self.namespace_list)
+
     def _answer(self) -> None:
         if self.down:
             raise ApiError("GET /", 0, "connection refused")
+
+
+def _rfc3339(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def make_bundle(folder: Path, version: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_rights_of_the_node_installer() -> None:
     objects = render()
 
-    installer = {("", "nodes", "get"), ("", "nodes", "patch")}
+    installer = {("", "nodes", "get"), ("", "nodes", "patch"), ("", "namespaces", "list")}
     agent = {("reaper.io", "reapertasks", "get"), ("reaper.io", "reapertasks/status", "patch")}
     assert rights(objects["ClusterRole", "reaper-node"]) == installer | agent
     assert rights(render("node.agent.enabled=false")["ClusterRole", "reaper-node"]) == installer

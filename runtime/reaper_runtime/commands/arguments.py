@@ -163,6 +163,7 @@ def _overlay(verb: argparse.ArgumentParser) -> None:
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     shown = actions.add_parser("list", help="name, whether it is mounted and in use, and its size", allow_abbrev=False)
     shown.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    shown.add_argument("--no-sizes", action="store_false", dest="sizes", help="do not look at every file in them")
     gone = actions.add_parser("reset", help="unmount it and remove what was written in it", allow_abbrev=False)
     gone.add_argument("-a", "--all", action="store_true", dest="everything", help="each that is not in use")
     gone.add_argument("names", nargs="*", metavar="NAME", help="as overlay list shows it")

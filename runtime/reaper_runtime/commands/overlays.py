@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 from reaper_runtime.commands.show import columns
 from reaper_runtime.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
     from reaper_runtime.config import Config
 
-COLUMNS = ("NAME", "MOUNTED", "IN USE", "WRITTEN")
+    Fact = str | bool | int | None
+
+COLUMNS = ("NAME", "MOUNTED", "IN USE", "MADE", "WRITTEN")
+_TIME = "%Y-%m-%dT%H:%M:%SZ"  # RFC 3339
 _INIT = "/proc/1/ns/mnt"
 _BLOCK = 512  # bytes, of st_blocks (inode(7))
 
@@ -25,21 +29,27 @@ def overlay(options: "Namespace", config: "Config") -> str:
         raise InvalidArgument("name the overlays to reset, or say --all: see reaper-runtime overlay list")
     _enter_the_nodes_mounts()
     if options.action == "list":
-        return listing(overlays(config.overlay_base), options.output)
+        return listing(overlays(config.overlay_base), options.output, sizes=options.sizes)
     reset(config.overlay_base, options.names)
     return ""
 
 
-def listing(found: list[Overlay], form: str) -> str:
-    """A table, or a JSON array with sizes in bytes."""
+def listing(found: list[Overlay], form: str, *, sizes: bool = True) -> str:
+    """A table, or a JSON array with sizes in bytes. sizes: to add them up is to look at every file."""
+    facts = [_facts(each, sizes=sizes) for each in found]
     if form == "json":
-        shown = [
-            {"name": each.name, "mounted": each.mounted, "inUse": each.in_use, "writtenBytes": written(each)}
-            for each in found
-        ]
-        return json.dumps(shown, indent=2) + "\n"
-    rows = [(each.name, _word(each.mounted), _word(each.in_use), _size(written(each))) for each in found]
-    return columns([COLUMNS, *rows])
+        return json.dumps(facts, indent=2) + "\n"
+    return columns([COLUMNS if sizes else COLUMNS[:-1], *(tuple(map(_cell, each.values())) for each in facts)])
+
+
+def _facts(overlay: Overlay, *, sizes: bool) -> "dict[str, Fact]":
+    facts: dict[str, Fact] = {  # in the order of COLUMNS
+        "name": overlay.name,
+        "mounted": overlay.mounted,
+        "inUse": overlay.in_use,
+        "made": None if overlay.made is None else time.strftime(_TIME, time.gmtime(overlay.made)),
+    }
+    return facts | {"writtenBytes": written(overlay)} if sizes else facts
 
 
 def reset(base: str, names: list[str]) -> None:
@@ -94,8 +104,12 @@ def _enter_the_nodes_mounts() -> None:
         os.close(fd)
 
 
-def _word(value: bool) -> str:  # noqa: FBT001  # it is the value to show
-    return "yes" if value else "no"
+def _cell(value: "Fact") -> str:
+    if value is None:
+        return "?"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _size(value) if isinstance(value, int) else value
 
 
 def _size(count: int) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
 import socket
 import threading
+import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import certifi
@@ -47,10 +50,11 @@ def answering(answer: bytes, account: Path) -> Iterator[ApiServer]:
 class Listener:
     """Answers so many requests on each connection, and then closes it."""
 
-    def __init__(self, *requests: int) -> None:
+    def __init__(self, *requests: int, answer: bytes = b"{}") -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.base = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.heads: list[str] = []
+        self._answer = answer
         self.bodies: list[bytes] = []
         self._thread = threading.Thread(target=self._serve, args=requests)
         self._thread.start()
@@ -64,7 +68,7 @@ class Listener:
                     lengths = [int(line[15:]) for line in head.split("\r\n") if line.startswith("Content-Length:")]
                     self.heads.append(head)
                     self.bodies.append(incoming.read(sum(lengths)))
-                    connection.sendall(http("200 OK", b"{}"))
+                    connection.sendall(http("200 OK", self._answer))
 
     def close(self) -> None:
         self._thread.join()
@@ -99,6 +103,30 @@ def test_a_connection_is_used_again_and_replaced_when_the_server_has_closed_it(a
 
 def http(status: str, body: bytes, length: int | None = None) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {length or len(body)}\r\n\r\n".encode() + body
+
+
+LISTED = b'{"items": [{"metadata": {"name": "lab", "creationTimestamp": "2026-11-27T10:00:00Z"}}]}'
+
+
+@pytest.mark.parametrize("behind", [0, 3600])
+def test_when_namespaces_were_created_is_told_by_this_machines_clock(account: Path, behind: int) -> None:
+    """Whatever the API server's clock says: its answer has its own time."""
+    date = email.utils.formatdate(time.time() - behind, usegmt=True)
+    head = f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {len(LISTED)}\r\n\r\n".encode()
+    with answering(head + LISTED, account) as server:
+        created = server.namespaces()
+
+    by_its_clock = datetime(2026, 11, 27, 10, tzinfo=UTC).timestamp()
+    assert created == {"lab": pytest.approx(by_its_clock + behind, abs=5)}
+
+
+def test_of_namespaces_only_their_metadata_is_asked_for(account: Path) -> None:
+    listener = Listener(1, answer=b'{"items": []}')
+    server = ApiServer(listener.base, account)
+    assert server.namespaces() == {}
+    server.close()
+    listener.close()
+    assert "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1\r\n" in listener.heads[0]
 
 
 def test_an_answer_is_read(account: Path) -> None:

@@ -45,13 +45,13 @@ def test_leaves_the_node_as_it_was(installed: FakeNode, cluster: FakeCluster, se
 def test_forgets_the_overlays_by_the_runtimes_own_word(
     installed: FakeNode, cluster: FakeCluster, settings: Settings
 ) -> None:
-    installed.overlays = ["default", "@containerd.reaper-check"]
+    installed.overlays = {"default": None, "@containerd.reaper-check": None}
     installed.write("/opt/reaper/current/bin/reaper-runtime", "")
     installed.write("/proc/1/mountinfo", f"{MOUNTS}9 1 0:9 / /run/reaper/overlays rw - tmpfs reaper rw\n")
 
     removal.ensure(installed, cluster, settings, do_nothing)
 
-    assert installed.overlays == []
+    assert installed.overlays == {}
     assert not installed.path("/run/reaper").exists()
 
 

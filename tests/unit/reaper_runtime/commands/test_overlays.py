@@ -48,8 +48,8 @@ def names(base: str) -> list[str]:
 def test_a_table_for_people(base: str) -> None:
     Path(f"{base}/{A}/merged/etc/unit-test").write_text("x" * 5000)
     lines = listing(overlays(base), "table").splitlines()
-    assert lines[0].split() == ["NAME", "MOUNTED", "IN", "USE", "WRITTEN"]
-    assert lines[1].split() == [A, "yes", "no", "8", "KiB"]
+    assert lines[0].split() == ["NAME", "MOUNTED", "IN", "USE", "MADE", "WRITTEN"]
+    assert lines[1].split() == [A, "yes", "no", json.loads(listing(overlays(base), "json"))[0]["made"], "8", "KiB"]
     assert lines[2].startswith(B)
 
 
@@ -63,6 +63,27 @@ def test_json_for_programs(base: str) -> None:
         (B, True, True),
     ]
     assert isinstance(found[0]["writtenBytes"], int)
+
+
+def test_when_it_was_made_stays_as_it_was_also_where_it_is_mounted_anew(base: str) -> None:
+    made = Path(f"{base}/{A}/made")
+    os.utime(made, (1_000_000_000, 1_000_000_000))
+    Path(f"{base}/{A}/ready").unlink()  # as after a reboot
+    lock = Overlay(A, base).open_lock()
+    Overlay(A, base).acquire(lock)
+    os.close(lock)
+    assert json.loads(listing(overlays(base), "json"))[0]["made"] == "2001-09-09T01:46:40Z"
+
+
+def test_one_that_is_not_made_to_the_end_says_no_time(base: str) -> None:
+    Path(f"{base}/{A}/made").unlink()
+    assert json.loads(listing(overlays(base), "json"))[0]["made"] is None
+    assert listing(overlays(base), "table").splitlines()[1].split()[:4] == [A, "yes", "no", "?"]
+
+
+def test_sizes_can_be_left_out(base: str) -> None:
+    assert "writtenBytes" not in json.loads(listing(overlays(base), "json", sizes=False))[0]
+    assert "WRITTEN" not in listing(overlays(base), "table", sizes=False)
 
 
 def test_reset_forgets_one_and_leaves_the_others(base: str) -> None:
