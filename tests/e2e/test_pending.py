@@ -11,6 +11,7 @@ from waiting import eventually
 
 if TYPE_CHECKING:
     from kubectl import Kubectl, Node
+    from plugin import Reaper
 
 SLACK = 30
 
@@ -86,7 +87,7 @@ def test_a_node_that_says_it_has_the_runtime_and_has_not(kubectl: Kubectl, syste
 
 
 @pytest.mark.timeout(300)
-def test_a_node_that_stops_reporting_and_comes_back(kubectl: Kubectl, node: Node) -> None:
+def test_a_node_that_stops_reporting_and_comes_back(kubectl: Kubectl, node: Node, reaper: Reaper) -> None:
     sleep = long_sleep()
     kubectl.apply(task("away", "/bin/sleep", sleep, nodeName=node.name, backoffLimit=2))
     kubectl.in_phase("reapertask", "away", "Running")
@@ -97,6 +98,10 @@ def test_a_node_that_stops_reporting_and_comes_back(kubectl: Kubectl, node: Node
     assert status["reason"] == "NodeUnreachable"
     assert "whether the process still runs is not known" in status["message"]
     assert status["attempts"] == 1
+    for described in (kubectl.run("describe", "rt", "away").out, reaper.types("describe", "away").out):
+        told = " ".join(described.split())
+        assert f"{node.name} has stopped reporting: whether the process still runs is not known" in told
+        assert f"kubectl describe node {node.name}" in told
 
     status = kubectl.in_phase("reapertask", "away", "Running", within=90)["status"]
     assert (status["attempts"], status.get("interruptions")) == (1, None)
