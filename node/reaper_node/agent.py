@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reaper_node import install, removal, report
+from reaper_node import install, overlays, removal, report
 from reaper_node.errors import FileError, NodeError
 
 if TYPE_CHECKING:
@@ -26,17 +27,26 @@ log = logging.getLogger(__name__)
 _STOP = {signal.SIGTERM, signal.SIGINT}
 _FIRST_RETRY = 2.0
 _REMOVAL_RETRY = 2.0  # somebody waits for it
+_COLLECTION_INTERVAL = 300.0  # seconds: it asks for all namespaces, and every node does
 
 
 class Agent:
     """Keeps one node in one of two states: with the runtime, or as it was without."""
 
-    def __init__(self, host: Host, cluster: Cluster, settings: Settings, wait: Callable[[float], bool]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        cluster: Cluster,
+        settings: Settings,
+        wait: Callable[[float], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`wait` waits that many seconds and says whether the agent is to end."""
         self._host = host
         self._cluster = cluster
         self._settings = settings
         self._wait = wait
+        self._clock = clock
         self._ready = Path(settings.ready_file)
         self._failed = 0  # times in a row
 
@@ -45,6 +55,7 @@ class Agent:
         self._ready.unlink(missing_ok=True)  # of a container that was here before in the same pod
         first = True
         delay = 0.0
+        collected = -_COLLECTION_INTERVAL
         while not self._wait(delay):
             error = self._attempt(partial(install.ensure, thorough=first or bool(self._failed)))
             if error:
@@ -58,6 +69,9 @@ class Agent:
                 self._ready.touch()
                 first, self._failed = False, 0
                 delay = self._settings.check_interval
+                if self._clock() - collected >= _COLLECTION_INTERVAL:
+                    collected = self._clock()
+                    overlays.collect(self._host, self._cluster)
 
     def keep_removed(self) -> None:
         """Remove, once, trying again until it worked; then only wait."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from reaper_node import bundle, check, containerd, dropin, lookup, overlays, placeholder, report, service
+from reaper_node import bundle, check, containerd, dropin, lookup, placeholder, report, service
 from reaper_node.errors import ApiError, NodeError
 from reaper_node.settings import DROP_IN, HANDLER
 
@@ -35,7 +35,6 @@ def ensure(host: Host, cluster: Cluster, settings: Settings, *, thorough: bool) 
         check.run_process(host, settings.containerd_socket)
     report.ready(cluster, settings.node_name, bundle.version(settings.bundle))
     bundle.prune(host)
-    overlays.collect(host, cluster)
 
 
 def tell_failure(host: Host, cluster: Cluster, settings: Settings, error: NodeError) -> None:

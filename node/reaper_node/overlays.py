@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RUNTIME = f"{INSTALL_DIRECTORY}/current/bin/reaper-runtime"
+_PATIENCE = 600.0  # seconds: there may be many files in it
 _ACCURACY = 2.0  # seconds: both times have no more than whole ones
 
 
@@ -31,7 +32,7 @@ def collect(host: Host, cluster: Cluster) -> None:
     try:
         unused = _unused(host)
         created = cluster.namespaces() if unused else {}
-    except NodeError as error:
+    except (NodeError, ValueError, KeyError, TypeError) as error:
         log.warning("overlays whose namespace is gone stay for now: %s", error)
         return
     for name, made in unused.items():
@@ -54,7 +55,7 @@ def _unused(host: Host) -> dict[str, float | None]:
 
 def _reset(host: Host, name: str, why: str) -> None:
     try:
-        host.run(_RUNTIME, "overlay", "reset", name)
+        host.run(_RUNTIME, "overlay", "reset", name, timeout=_PATIENCE)
     except NodeError as error:
         log.warning("overlay %s stays for now, although %s: %s", name, why, error)
     else:

@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from reaper_runtime.host.mounts import MountPoint
 
 _OTHERS_STATE = ("/var/lib/kubelet/", "/var/lib/containerd/", "/var/lib/docker/", "/var/lib/containers/")
+_OF_PODS = frozenset(("volumes", "volume-subpaths", "containers", "plugins", "etc-hosts"))  # <root>/pods/<uid>/…
 _NO_FILES = frozenset(("autofs", "nsfs"))  # mounts that have nothing to show
 
 
 def is_shown(mount: "MountPoint") -> bool:
     """Whether a mount of the node is one that containers should see, apart from the trees that they share with it."""
-    if mount.path.startswith(_OTHERS_STATE) or "/pods/" in mount.path or mount.kind in _NO_FILES:
+    if mount.path.startswith(_OTHERS_STATE) or _is_of_a_pod(mount.path) or mount.kind in _NO_FILES:
         return False  # kubelet's and container engines': other pods' volumes and file systems
     return not (mount.kind == "overlay" and mount.path.endswith(("/merged", "/rootfs")))
+
+
+def _is_of_a_pod(path: str) -> bool:
+    """Whether kubelet has mounted it, whose root directory may be anywhere."""
+    _, _, below = path.partition("/pods/")
+    return below.split("/", 2)[1:2] != [] and below.split("/", 2)[1] in _OF_PODS
 
 
 def remote(table: "Mapping[str, MountPoint]") -> frozenset[str]:
@@ -34,7 +41,24 @@ def file_system_of(path: str, table: "Mapping[str, MountPoint]", unasked: "Set[s
 
     unasked: remote() of the table.
     """
-    place, ahead, links = "/", steps(os.path.dirname(path)), 0
+    place = _without_links(os.path.dirname(path), unasked)
+    while place not in table and place != "/":
+        place = os.path.dirname(place)
+    return place
+
+
+def follow(paths: "Iterable[str]", unasked: "Set[str]") -> "Iterator[str]":
+    """Paths, and for each what it is without links, if that is another. unasked: remote() of the mount table."""
+    for path in paths:
+        yield path
+        place = _without_links(path, unasked)
+        if place != path and place not in unasked:
+            yield place
+
+
+def _without_links(path: str, unasked: "Set[str]") -> str:
+    """Where a path leads, what is missing being no link; the mount point of the first remote file system on the way."""
+    place, ahead, links = "/", steps(path), 0
     while ahead:
         part = ahead.pop()
         if part == "..":
@@ -51,8 +75,6 @@ def file_system_of(path: str, table: "Mapping[str, MountPoint]", unasked: "Set[s
         ahead += steps(link)
         if link.startswith("/"):
             place = "/"
-    while place not in table and place != "/":
-        place = os.path.dirname(place)
     return place
 
 

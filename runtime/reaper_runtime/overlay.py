@@ -9,27 +9,28 @@ import contextlib
 import errno
 import fcntl
 import os
-from _sha256 import sha256  # type: ignore[import-not-found]  # hashlib would load OpenSSL
+import time
 
+from reaper_runtime import layers
 from reaper_runtime.config import OVERLAY_BASE as BASE
 from reaper_runtime.errors import FailedPrecondition, NotFound
-from reaper_runtime.filesystems import expand, file_system_of, is_shown, remote
-from reaper_runtime.host import file, libc, mounts, procfs, whiteout
+from reaper_runtime.filesystems import expand, file_system_of, follow, is_shown, remote
+from reaper_runtime.host import file, libc, mounts, procfs
 from reaper_runtime.host.root import Root
 from reaper_runtime.names import check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Set
 
+    from reaper_runtime.host.mounts import MountPoint
     from reaper_runtime.host.root import Place
 
 LOCKS = "/run/reaper/locks"
 NODE = "@node"  # the one overlay of a node that does not isolate namespaces; @ is in no Kubernetes name
 SHARED_TREES = ("proc", "sys", "dev", "run")  # the node's own, in every container
 
-_OPTIONS = (",redirect_dir=on", "")  # directories of the node can be renamed; where the kernel refuses, they are copied
-_NAME_BYTES = 255  # NAME_MAX
+_HALF = "~"  # at the end of the name of one that is being removed; it is in no name of an overlay
 _SHARED = tuple(f"/{tree}/" for tree in SHARED_TREES)
 
 
@@ -94,13 +95,13 @@ class Overlay:
             ) from error
 
     def acquire(self, lock: int) -> None:
-        """Mount what is not mounted yet, and mark it as in use through this descriptor until that is closed.
+        """Mount what is missing, unmount what the node has unmounted; in use until this descriptor is closed.
 
         Raises FailedPrecondition with the reason when it cannot be made: the container must not run without it.
         """
         fcntl.flock(lock, fcntl.LOCK_SH)
         wanted = self._wanted()
-        if self._covered().issuperset(wanted):
+        if not self._lacks(wanted):
             return
         making = self._open_lock("make")
         try:
@@ -116,15 +117,24 @@ class Overlay:
 
     def reset(self) -> None:
         """Unmount it and forget all that was written in it; raises FailedPrecondition while a container uses it."""
-        if not os.path.isdir(self.path):
+        half = self.path + _HALF  # of a reset that was cut short
+        if not os.path.isdir(self.path) and not os.path.isdir(half):
             raise NotFound(f"there is no overlay {self.name} on node {os.uname().nodename}")
         with self._exclusively() as free:
-            if not free:
+            if not free or self._device() in procfs.roots():
                 raise FailedPrecondition(
                     f"overlay {self.name} is in use on node {os.uname().nodename}: end the pods that run in it first"
                 )
             self._unmount()
-            _remove_tree(self.path)
+            _remove_tree(half)
+            if os.path.isdir(self.path):
+                os.rename(self.path, half)  # from now on nobody takes what is left of it for an overlay
+                _remove_tree(half)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Directories on the node with all that was written in it."""
+        return (os.path.join(self.path, "layers"), os.path.join(self.path, "aside"), self.path + _HALF)
 
     @property
     def made(self) -> float | None:
@@ -142,60 +152,107 @@ class Overlay:
     @property
     def in_use(self) -> bool:
         """Whether a container runs in it."""
+        return self.is_used(procfs.roots())
+
+    def is_used(self, roots: "Set[int]") -> bool:
+        """As in_use, for who asks it of many. roots: what procfs.roots() gives."""
         with self._exclusively() as free:
-            return not free
+            return not free or self._device() in roots
 
     @contextlib.contextmanager
     def _exclusively(self) -> "Iterator[bool]":
-        """Whether nobody uses it, and until the end of this nobody begins to."""
+        """Whether nobody holds it in use, and until the end of this nobody begins to.
+
+        A process in it whose shim was killed, and the lock with it, is found by its root directory.
+        """
         lock = self.open_lock()
         try:
-            yield _take(lock) and not self._is_somebodys_root()
+            yield _take(lock)
         finally:
             os.close(lock)
 
-    def _is_somebodys_root(self) -> bool:
-        """Whether a process runs in it whose shim was killed, and the lock with it."""
-        if not mounts.is_mount_point(self.merged):
-            return False
-        device = os.stat(self.merged).st_dev
-        return any(_device_of_root(process.pid) == device for process in procfs.processes())
+    def _device(self) -> int:
+        """The file system of its root directory, as a number; -1 where it is not mounted."""
+        return os.stat(self.merged).st_dev if mounts.is_mount_point(self.merged) else -1
 
     def _open_lock(self, kind: str) -> int:
         os.makedirs(self._locks, mode=0o700, exist_ok=True)
         return os.open(os.path.join(self._locks, f"{self.name}.{kind}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _covered(self) -> set[str]:
-        """The file systems of the node that it shows. Empty when it is not mounted, or not to the end."""
+        """Where it has taken in a file system of the node. Empty when it is not mounted, or not to the end."""
+        covered = self._noted("ready")
+        if not covered or not mounts.is_mount_point(self.merged):
+            return set()  # the latter since the last reboot
+        return set(covered)
+
+    def _noted(self, name: str) -> list[str]:
         try:
-            covered = mounts.read(os.path.join(self.path, "ready"))
+            return os.fsdecode(mounts.read(os.path.join(self.path, name))).split("\0")
         except (FileNotFoundError, NotADirectoryError):
-            return set()
-        if not mounts.is_mount_point(self.merged):
-            return set()  # since the last reboot
-        return set(os.fsdecode(covered).split("\0"))
+            return []
 
-    def _wanted(self) -> list[str]:
-        """Where the node has file systems that it should show, parents before children."""
-        elsewhere = (*(f"/{tree}" for tree in SHARED_TREES), self._base, *self._hidden)
+    def _note(self, name: str, lines: "Iterable[str]") -> None:
+        file.replace(os.path.join(self.path, name), "\0".join(sorted(lines)))
+
+    def _wanted(self) -> "dict[str, MountPoint]":
+        """The file systems of the node that it should show, by path, parents before children."""
         table = mounts.table()
-        below = tuple(f"{path}/" for path in (*elsewhere, *remote(table)))
-        return sorted(
-            path
-            for path, mount in table.items()
+        unasked = remote(table)
+        hidden = follow(self._hidden, unasked)
+        elsewhere = (*(f"/{tree}" for tree in SHARED_TREES), self._base, *hidden)
+        below = tuple(f"{path}/" for path in (*elsewhere, *unasked))
+        return {
+            path: mount
+            for path, mount in sorted(table.items())
             if not (path in elsewhere or path.startswith(below)) and is_shown(mount)
-        )
+        }
 
-    def _make(self, wanted: list[str]) -> None:
+    def _lacks(self, wanted: "Mapping[str, MountPoint]") -> bool:
+        """Whether something is missing in it, or shown that the node has unmounted or replaced since."""
+        covered = self._covered()
+        return covered != wanted.keys() or bool(self._stale(covered, wanted))
+
+    def _stale(self, covered: "Set[str]", wanted: "Mapping[str, MountPoint]") -> set[str]:
+        """What is shown and is not there any more, and what goes with it: all that is mounted below."""
+        devices = dict(line.split(" ", 1)[::-1] for line in self._noted("devices"))
+        stale = {
+            path
+            for path in covered
+            if path != "/" and (path not in wanted or devices.get(path, wanted[path].device) != wanted[path].device)
+        }
+        below = tuple(f"{path}/" for path in stale)
+        return stale | {path for path in covered if path.startswith(below)}
+
+    def _make(self, wanted: "Mapping[str, MountPoint]") -> None:
         covered = self._covered()  # somebody else may have made it while we waited
         if not covered:
-            _prepare_base(self._base, self._locks)
+            _prepare(self.merged, self._base, self._locks)
             self._unmount()
-            os.makedirs(self.merged, mode=0o755, exist_ok=True)
         if self.made is None:
-            file.replace(os.path.join(self.path, "made"), "")
+            self._note("made", ())
+        stale = self._stale(covered, wanted)
+        if stale:
+            self._forget(stale)
+            covered -= stale
         covered.update(path for path in wanted if path not in covered and self._added(path))
-        file.replace(os.path.join(self.path, "ready"), "\0".join(sorted(covered)))
+        self._note("devices", (f"{mount.device} {path}" for path, mount in wanted.items()))
+        self._note("ready", covered)
+
+    def _forget(self, paths: "Set[str]") -> None:
+        """Show these no more; what was written over them is set aside, for those who have them still."""
+        self._note("ready", self._covered() - paths)
+        aside = os.path.join(self.path, "aside")
+        os.makedirs(aside, exist_ok=True)
+        with Root(self.merged) as root:
+            for path in sorted(paths, reverse=True):
+                layers.unmount(path, root)
+                layer = self._layer(path)
+                if os.path.isdir(layer):
+                    os.rename(layer, os.path.join(aside, str(time.monotonic_ns())))
+
+    def _layer(self, path: str) -> str:
+        return os.path.join(self.path, "layers", layers.name_of(path))
 
     def _added(self, path: str) -> bool:
         """Show one file system of the node, unless it was unmounted after it had been found."""
@@ -222,29 +279,20 @@ class Overlay:
     def _add_at(self, place: "Place", root: Root) -> None:
         table = mounts.table()
         path, unasked = place.path, remote(table)
-        hidden = expand((*self._hidden, self._base), table, unasked)
+        hidden = set(follow(expand((*self._hidden, self._base), table, unasked), unasked))
         inside = [each for each in hidden if file_system_of(each, table, unasked) == path]
         if path in unasked:
             if not inside:
-                _bind_read_only(path, place, root, table[path].flags)
+                layers.bind_read_only(path, place, root, table[path].flags)
         elif os.path.isdir(path):
-            self._add_layer(path, place, inside, root)
+            try:
+                layers.mount(path, self._layer(path), place, inside)
+            except OSError:
+                if path == "/" or inside:  # a file system that must hide something is not shown as it is
+                    raise
+                layers.bind_read_only(path, place, root)
         elif os.path.exists(path):
-            _bind_read_only(path, place, root)
-
-    def _add_layer(self, path: str, place: "Place", inside: list[str], root: Root) -> None:
-        layer = os.path.join(self.path, "layers", _layer_name(path))
-        upper, work = os.path.join(layer, "upper"), os.path.join(layer, "work")
-        for directory in (upper, work):
-            os.makedirs(directory, exist_ok=True)
-        whiteout.copy_attributes(path, upper)
-        whiteout.hide(inside, path, upper)
-        try:
-            _mount_overlay(path, upper, work, place.name)
-        except OSError:
-            if path == "/" or inside:  # a file system that must hide something is not shown as it is
-                raise
-            _bind_read_only(path, place, root)
+            layers.bind_read_only(path, place, root)
 
     def _unmount(self) -> None:
         try:
@@ -256,12 +304,12 @@ class Overlay:
 
 
 def overlays(base: str = BASE, locks: str = LOCKS) -> list[Overlay]:
-    """All overlays that exist under a base directory, by name."""
+    """All overlays that exist under a base directory, by name, and what a reset that was cut short has left of one."""
     try:
-        names = sorted(os.listdir(base))
+        names = [name for name in os.listdir(base) if os.path.isdir(os.path.join(base, name))]
     except FileNotFoundError:
         return []
-    return [Overlay(name, base, locks) for name in names if os.path.isdir(os.path.join(base, name))]
+    return [Overlay(name, base, locks) for name in sorted({name.removesuffix(_HALF) for name in names})]
 
 
 def release_base(base: str = BASE, locks: str = LOCKS) -> None:
@@ -280,17 +328,19 @@ def release_base(base: str = BASE, locks: str = LOCKS) -> None:
             return
 
 
-def _prepare_base(base: str, locks: str) -> None:
-    """Make the base directory a mount of its own: what is mounted in it reaches no other mount namespace."""
+def _prepare(merged: str, base: str, locks: str) -> None:
+    """Make a directory in the base directory, and that a mount of its own: what is mounted there reaches no other mount
+    namespace. Both under one lock: release_base() takes away a base directory in which there is nothing.
+    """
     with _base_lock(locks):
         os.makedirs(base, mode=0o700, exist_ok=True)
-        if base in mounts.table():
-            return
-        if base.startswith("/run/"):
-            libc.mount("reaper", base, "tmpfs", mounts.MS_NODEV, "mode=0700")
-        else:
-            mounts.bind(base, base)
-        libc.mount(None, base, None, mounts.MS_PRIVATE)
+        if base not in mounts.table():
+            if base.startswith("/run/"):
+                libc.mount("reaper", base, "tmpfs", mounts.MS_NODEV, "mode=0700")
+            else:
+                mounts.bind(base, base)
+            libc.mount(None, base, None, mounts.MS_PRIVATE)
+        os.makedirs(merged, mode=0o755, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -304,14 +354,6 @@ def _base_lock(locks: str) -> "Iterator[None]":
         os.close(lock)
 
 
-def _layer_name(path: str) -> str:
-    """A path as one file name, cut where it would be too long for one: a digest tells such apart."""
-    name = path.replace("%", "%25").replace("/", "%2F")
-    if len(os.fsencode(name)) <= _NAME_BYTES:
-        return name
-    return f"{name[:32]}%{sha256(os.fsencode(path)).hexdigest()}"
-
-
 def _take(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -320,47 +362,13 @@ def _take(lock: int) -> bool:
     return True
 
 
-def _device_of_root(pid: int) -> int:
-    """The file system of a process's root directory, as a number; -1 when it has ended."""
-    try:
-        return os.stat(f"/proc/{pid}/root").st_dev
-    except OSError:
-        return -1
-
-
-def _mount_overlay(lower: str, upper: str, work: str, target: str) -> None:
-    layers = ",".join(
-        f"{key}={_escape(path)}" for key, path in (("lowerdir", lower), ("upperdir", upper), ("workdir", work))
-    )
-    for extra in _OPTIONS:
-        try:
-            libc.mount("reaper", target, "overlay", 0, layers + extra)
-        except OSError:
-            if extra == _OPTIONS[-1]:
-                raise
-        else:
-            return
-
-
-def _escape(path: str) -> str:
-    """A path as a mount option of overlayfs, where \\ : and , mean something."""
-    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
-
-
-def _bind_read_only(path: str, place: "Place", root: Root, kept: int | None = None) -> None:
-    """kept: as for mounts.restrict()."""
-    mounts.bind(path, place.name, recursive=False)
-    found = root.open_as_written(path)  # what is mounted now, and not what it was mounted on
-    if found is None:
-        raise FileNotFoundError(errno.ENOENT, "a directory above it was moved meanwhile", path)
-    with found as mounted:
-        mounts.restrict(mounted.name, mounts.MS_RDONLY, kept)
-
-
 def _remove_tree(path: str) -> None:
     import shutil
 
-    shutil.rmtree(path)
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
 
 
 def _remedy(error: OSError, name: str) -> str:

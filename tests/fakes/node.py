@@ -50,6 +50,7 @@ class FakeNode(ChrootHost):
         self.write(f"/proc/{PID}/cmdline", "/usr/bin/containerd\0")
         self.overlays: dict[str, float | None] = {}  # when each was made
         self.overlays_in_use: set[str] = set()
+        self.said_of_overlays: str | None = None  # in place of them
         self.write("/proc/1/mountinfo", MOUNTS)
         self.runs("/usr/bin/containerd")
         (root / "opt").mkdir()
@@ -107,6 +108,8 @@ class FakeNode(ChrootHost):
 
     def overlay(self, words: list[str]) -> str:
         if words == ["list", "--no-sizes", "-o", "json"]:
+            if self.said_of_overlays is not None:
+                return self.said_of_overlays
             return json.dumps([self._overlay(name, made) for name, made in self.overlays.items()])
         action, name = words
         assert action == "reset"

@@ -184,11 +184,13 @@ def overlays_left(node: Node) -> "Iterator[Finding]":
     except config.InvalidConfig:
         return  # said under "configuration"
     found = overlays(base)
-    stale = [each.name for each in found if not each.mounted and not each.in_use]
+    used = procfs.roots() if found else set()
+    in_use = {each.name for each in found if each.is_used(used)}
+    stale = [each.name for each in found if not each.mounted and each.name not in in_use]
     for name in stale:
         yield Finding(WARNING, f"overlay {name} is not mounted, and its layers take space on the node",
                       f"reaper-runtime overlay reset {name}")  # fmt: skip
-    yield Finding(OK, f"{len(found)} overlays in {base}, {sum(each.in_use for each in found)} in use")
+    yield Finding(OK, f"{len(found)} overlays in {base}, {len(in_use)} in use")
 
 
 def pidfd(_node: Node) -> "Iterator[Finding]":

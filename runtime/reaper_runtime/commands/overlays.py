@@ -6,12 +6,13 @@ import time
 
 from reaper_runtime.commands.show import columns
 from reaper_runtime.errors import FailedPrecondition, InvalidArgument, NotFound
-from reaper_runtime.host import libc, mounts
+from reaper_runtime.host import libc, mounts, procfs
 from reaper_runtime.overlay import Overlay, overlays, release_base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Set
 
     from reaper_runtime.config import Config
 
@@ -36,17 +37,18 @@ def overlay(options: "Namespace", config: "Config") -> str:
 
 def listing(found: list[Overlay], form: str, *, sizes: bool = True) -> str:
     """A table, or a JSON array with sizes in bytes. sizes: to add them up is to look at every file."""
-    facts = [_facts(each, sizes=sizes) for each in found]
+    used = procfs.roots() if found else set()
+    facts = [_facts(each, used, sizes=sizes) for each in found]
     if form == "json":
         return json.dumps(facts, indent=2) + "\n"
     return columns([COLUMNS if sizes else COLUMNS[:-1], *(tuple(map(_cell, each.values())) for each in facts)])
 
 
-def _facts(overlay: Overlay, *, sizes: bool) -> "dict[str, Fact]":
+def _facts(overlay: Overlay, used: "Set[int]", *, sizes: bool) -> "dict[str, Fact]":
     facts: dict[str, Fact] = {  # in the order of COLUMNS
         "name": overlay.name,
         "mounted": overlay.mounted,
-        "inUse": overlay.in_use,
+        "inUse": overlay.is_used(used),
         "made": None if overlay.made is None else time.strftime(_TIME, time.gmtime(overlay.made)),
     }
     return facts | {"writtenBytes": written(overlay)} if sizes else facts
@@ -76,12 +78,13 @@ def reset(base: str, names: list[str]) -> None:
 def written(overlay: Overlay) -> int:
     """Bytes that its layers take on the node."""
     total = 0
-    for folder, _, files in os.walk(os.path.join(overlay.path, "layers")):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_blocks * _BLOCK
-            except FileNotFoundError:
-                continue  # removed inside just now
+    for place in overlay.kept:
+        for folder, _, files in os.walk(place):
+            for name in files:
+                try:
+                    total += os.lstat(os.path.join(folder, name)).st_blocks * _BLOCK
+                except FileNotFoundError:
+                    continue  # removed inside just now
     return total
 
 

@@ -38,12 +38,16 @@ _REMOTE = frozenset((
 
 
 class MountPoint:
-    """One line of the mount table: where, what kind of file system, and whether it may be written."""
+    """One line of the mount table: where, what kind of file system, which one, and whether it may be written."""
 
-    __slots__ = ("_options", "kind", "path", "read_only")
+    __slots__ = ("_options", "device", "kind", "path", "read_only")
 
-    def __init__(self, path: str, kind: str, *, read_only: bool, options: "Iterable[bytes]" = ()) -> None:
+    def __init__(
+        self, path: str, kind: str, *, read_only: bool, device: str = "", options: "Iterable[bytes]" = ()
+    ) -> None:
+        """device: major:minor, the same for all mounts of one file system, and for no two at the same time."""
         self.path = path
+        self.device = device
         self.kind = kind
         self.read_only = read_only
         self._options = options
@@ -91,7 +95,9 @@ def parse(text: bytes) -> dict[str, MountPoint]:
         options = words[5].split(b",")
         read_only = b"ro" in options or b"ro" in kind[2].split(b",")
         found.pop(path, None)
-        found[path] = MountPoint(path, os.fsdecode(kind[0]), read_only=read_only, options=options)
+        found[path] = MountPoint(
+            path, os.fsdecode(kind[0]), read_only=read_only, device=os.fsdecode(words[2]), options=options
+        )
     return found
 
 

@@ -76,6 +76,17 @@ def processes() -> "Iterator[Stat]":
                 yield found
 
 
+def roots() -> set[int]:
+    """The file systems in which processes of this machine have their root directories, as numbers (stat(2), st_dev)."""
+    found = set()
+    for process in processes():
+        try:
+            found.add(os.stat(f"/proc/{process.pid}/root").st_dev)
+        except OSError:
+            continue  # it has ended
+    return found
+
+
 def session_members(leader: int, start_time: int) -> list[Stat]:
     """The living processes of the session that this leader began, also when the leader itself is gone.
 

@@ -42,6 +42,15 @@ def test_looks_again_after_the_interval(node: FakeNode, cluster: FakeCluster, se
     assert sum(" run " in call for call in node.calls) == 1  # the test process, once
 
 
+def test_overlays_are_collected_every_five_minutes(node: FakeNode, cluster: FakeCluster, settings: Settings) -> None:
+    turns = Turns(11, settings.ready_file)
+
+    agent.Agent(node, cluster, settings, turns, lambda: sum(turns.delays)).keep_installed()
+
+    assert sum(turns.delays[:11]) == 600
+    assert sum("overlay list" in call for call in node.calls) == 3
+
+
 def test_failures_are_retried_with_growing_delays(node: FakeNode, cluster: FakeCluster, settings: Settings) -> None:
     node.broken = {"images import": "no space left"}
     turns = Turns(8, settings.ready_file)

@@ -77,6 +77,15 @@ def test_an_api_server_that_is_away_is_told_to_the_log_and_nothing_goes(
     assert "overlays whose namespace is gone stay for now: the API server could not be reached" in caplog.text
 
 
+@pytest.mark.parametrize("answer", ["", "[{}]", '[{"name": "lab", "inUse": false, "made": "noon"}]', "[1]"])
+def test_an_answer_of_the_runtime_that_is_none_ends_nothing(
+    node: FakeNode, cluster: FakeCluster, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
+    node.said_of_overlays = answer
+    overlays.collect(node, cluster)
+    assert "overlays whose namespace is gone stay for now: " in caplog.text
+
+
 def test_one_that_cannot_be_reset_holds_up_no_other(
     node: FakeNode, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper_runtime.filesystems import expand, file_system_of, is_shown, matches, remote
+from reaper_runtime.filesystems import expand, file_system_of, follow, is_shown, matches, remote
 from reaper_runtime.host import mounts
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ MOUNTINFO = rb"""
 7 1 0:54 / /mnt/nfs/local rw - tmpfs tmpfs rw
 8 1 0:55 / /data rw,nodiratime - xfs /dev/sdb rw
 9 1 0:56 / /misc rw - autofs systemd-1 rw
+11 1 0:58 / /srv/kubelet/pods/u/volume-subpaths/data/main/0 rw - ext4 d rw
+12 1 0:59 / /srv/pods/x rw - ext4 d rw
+13 1 0:60 / /pods rw - ext4 d rw
 10 1 0:57 / /var/lib/kubelet/pods/u/volumes/nfs rw - nfs server:/v rw
 """
 
@@ -49,7 +52,7 @@ def test_kinds_that_a_server_has_to_answer_for(kind: str) -> None:
 
 def test_what_is_shown(table: dict[str, mounts.MountPoint]) -> None:
     assert [path for path, mount in table.items() if not is_shown(mount)] == [
-        "/misc", "/var/lib/kubelet/pods/u/volumes/nfs",
+        "/misc", "/srv/kubelet/pods/u/volume-subpaths/data/main/0", "/var/lib/kubelet/pods/u/volumes/nfs",
     ]  # fmt: skip
 
 
@@ -95,6 +98,12 @@ def beside(folder: Path) -> dict[str, mounts.MountPoint]:
 def test_links_are_followed_to_a_remote_one_and_not_into_it(folder: Path, beside: dict[str, mounts.MountPoint]) -> None:
     assert file_system_of(f"{folder}/link/.ssh", beside, remote(beside)) == f"{folder}/nfs"
     assert file_system_of(f"{folder}/circle/x", beside, remote(beside)) == "/"
+
+
+def test_a_path_is_followed_and_not_into_a_remote_one(folder: Path, beside: dict[str, mounts.MountPoint]) -> None:
+    (folder / "keys").symlink_to("ana/../bo")
+    paths = [f"{folder}/{name}" for name in ("keys/.ssh", "link/.ssh", "circle", "none", "ana")]
+    assert list(follow(paths, remote(beside))) == [paths[0], f"{folder}/bo/.ssh", *paths[1:]]
 
 
 def test_patterns(folder: Path, beside: dict[str, mounts.MountPoint]) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from reaper_runtime.errors import FailedPrecondition, NotFound
 from reaper_runtime.host import libc, mounts
-from reaper_runtime.overlay import Overlay, name_of, overlays
+from reaper_runtime.overlay import Overlay, name_of, overlays, release_base
 from reaper_runtime.rootfs import Rootfs
 from tests.fakes.rootfs import Overlays, inside
 from tests.fakes.runtime import needs_root, open_fds
@@ -101,6 +101,68 @@ def test_a_file_system_that_comes_later_is_seen(make: Overlays) -> None:
         assert run(make(), f"cat {LATER}/data /etc/reaper-test") == ("laterkept\n", 0)
 
 
+def test_a_disk_in_the_place_of_another_is_seen_without_what_was_written_over_that(make: Overlays) -> None:
+    for name in ("first", "second"):
+        with mounted_later():
+            (LATER / "data").write_text(name)
+            assert run(make(), f"cat {LATER}/data; ls {LATER}; touch {LATER}/written") == (f"{name}data\n", 0)
+            assert run(make(), f"ls {LATER}") == ("data\nwritten\n", 0)
+
+
+def test_what_the_node_has_unmounted_is_not_seen_any_more(make: Overlays) -> None:
+    with mounted_later():
+        below = LATER / "below"
+        below.mkdir()
+        libc.mount("disk", str(below), "tmpfs", 0, None)
+        assert run(make(), f"touch {LATER}/data {below}/data; echo kept > /etc/reaper-test") == ("", 0)
+        libc.unmount(str(below), 0)
+        assert run(make(), f"ls -R {LATER}") == (f"{LATER}:\nbelow\ndata\n\n{below}:\n", 0)
+    assert run(make(), f"ls -A {LATER} 2>/dev/null; cat /etc/reaper-test") == ("kept\n", 0)
+    assert [path for path in mounts.table() if str(LATER) in path] == []
+
+
+def test_what_is_below_a_disk_in_the_place_of_another_is_seen_too(make: Overlays) -> None:
+    for name in ("first", "second"):
+        with mounted_later():
+            below = LATER / "below"
+            below.mkdir()
+            libc.mount("disk", str(below), "tmpfs", 0, None)
+            (below / "data").write_text(name)
+            assert run(make(), f"cat {below}/data") == (name, 0)
+            libc.unmount(str(below), 0)
+
+
+def test_who_runs_already_keeps_the_disk_that_it_has(make: Overlays) -> None:
+    reader, writer = os.pipe()
+    go, ready = os.pipe()
+    rootfs = Rootfs(make())
+    with mounted_later():
+        (LATER / "data").write_text("first")
+        pid = os.fork()
+        if pid == 0:
+            try:
+                rootfs.enter(rootfs.fds)
+                os.write(writer, b"x")
+                os.read(go, 1)
+                os.write(writer, (LATER / "data").read_bytes())
+            finally:
+                os._exit(0)
+        assert os.read(reader, 1) == b"x"
+    assert run(make(), f"cat {LATER}/data 2>/dev/null")[1] == 1
+    os.write(ready, b"x")
+    os.waitpid(pid, 0)
+    assert os.read(reader, 10) == b"first"
+    rootfs.close()
+    for fd in (reader, writer, go, ready):
+        os.close(fd)
+
+
+def test_one_of_an_older_runtime_that_noted_no_file_systems_stays_as_it_is(make: Overlays, disk: Path) -> None:
+    assert run(make(), f"echo changed > {disk}/data") == ("", 0)
+    Path(make().path, "devices").unlink()
+    assert run(make(), f"cat {disk}/data") == ("changed\n", 0)
+
+
 def test_a_link_inside_leads_no_mount_of_the_node_elsewhere(make: Overlays, tmp_path: Path) -> None:
     """A container makes it, the node mounts something at the same path, and the next container starts."""
     victim = tmp_path / "victim"
@@ -160,8 +222,9 @@ def test_a_file_system_that_is_unmounted_meanwhile_is_no_error(make: Overlays) -
     base = make()
 
     class Late(Overlay):
-        def _wanted(self) -> list[str]:
-            return [*super()._wanted(), "/srv/gone"]
+        def _wanted(self) -> dict[str, mounts.MountPoint]:
+            gone = mounts.MountPoint("/srv/gone", "ext4", read_only=False)
+            return super()._wanted() | {gone.path: gone}
 
         def _add(self, path: str) -> None:
             if path == "/srv/gone":
@@ -265,6 +328,21 @@ def test_hidden_paths_are_not_there(make: Overlays, disk: Path) -> None:
     assert output.split() == [f"{disk}:", "data", "keys", f"{disk}/keys:"]
 
 
+def test_what_a_hidden_link_leads_to_is_hidden_too(make: Overlays, disk: Path) -> None:
+    (disk / "real").mkdir()
+    (disk / "real" / "private").write_text("secret")
+    (disk / "link").symlink_to("../reaper-test-disk/real")
+    overlay = make(hidden=(f"{disk}/link",))
+    assert run(overlay, f"ls -A {disk} {disk}/real") == (f"{disk}:\ndata\nreal\n\n{disk}/real:\n", 0)
+
+
+def test_a_disk_to_which_a_hidden_link_leads_is_not_shown(make: Overlays, disk: Path, tmp_path: Path) -> None:
+    (disk / "keys").write_text("secret")
+    link = tmp_path / "link"
+    link.symlink_to(disk)
+    assert run(make(hidden=(str(link),)), f"ls -A {disk}") == ("", 0)
+
+
 def test_what_is_to_be_hidden_may_come_later(make: Overlays, disk: Path) -> None:
     overlay = make(hidden=(f"{disk}/keys", f"{disk}/data/x"))
     assert run(overlay, "true") == ("", 0)
@@ -332,6 +410,38 @@ def test_reset_forgets_everything(make: Overlays) -> None:
     make().reset()
     assert not list(_mounts_at(make().merged))
     assert run(make(), "test -e /etc/reaper-test")[1] == 1
+
+
+def test_a_reset_that_was_cut_short_leaves_nothing_to_see(make: Overlays) -> None:
+    """What is removed has another name by then; the next reset removes what is left of it."""
+    run(make(), "echo hello > /etc/reaper-test")
+    libc.unmount(make().merged, mounts.MNT_DETACH)
+    left = Path(f"{make().path}~")
+    Path(make().path).rename(left)
+    assert [each.name for each in overlays(make.base, make.locks)] == ["team-a"]
+    assert run(make(), "test -e /etc/reaper-test")[1] == 1
+    make().reset()
+    assert not left.exists()
+    assert overlays(make.base, make.locks) == []
+
+
+def test_what_is_left_of_a_reset_is_removed_by_the_next(make: Overlays) -> None:
+    left = Path(f"{make().path}~")
+    left.mkdir(parents=True)
+    make().reset()
+    assert not left.exists()
+
+
+def test_the_base_stays_for_one_that_is_just_being_made(make: Overlays) -> None:
+    """As where somebody resets all of them at that moment: nobody else must see into it."""
+
+    class Raced(Overlay):
+        def _unmount(self) -> None:
+            release_base(self._base, self._locks)
+            super()._unmount()
+
+    assert run(Raced("team-a", make.base, make.locks), "echo made") == ("made\n", 0)
+    assert make.base in mounts.table()
 
 
 def test_reset_waits_for_nobody(make: Overlays) -> None:
