@@ -9,7 +9,8 @@ done.
 Why no attempt runs twice, no two attempts run at once, and no finished task runs again:
 
 1. The Pod of attempt N has one name, so there is at most one at a time.
-2. It is created with a scheduling gate, and no node takes a gated Pod.
+2. It is created with a scheduling gate, and no node takes a gated Pod. One that is there already is taken up only with
+   that gate, which nobody can put on later: it has run nothing.
 3. The gate is taken off only where the status says, as the API server has shown it, that attempt N is under way and its
    podUID is the UID of this Pod. The patch names the UID: it cannot hit another Pod of the same name. That the status
    may be another by now is what 5 is about.
