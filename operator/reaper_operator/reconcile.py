@@ -86,6 +86,7 @@ class Reconciler:
         body = await self._cluster.get_task(key)
         if body is None:
             self._last_seen.forget(key)
+            self._known.over(key)
             return
         await self._look(key, body)
 
@@ -94,7 +95,9 @@ class Reconciler:
         self._known.forget(key)
         record = Record(self._cluster, key, body, self._clock)
         await self._go_on(record)
-        if not record.head.status.finished:
+        if record.head.status.finished:
+            self._known.over(key)
+        else:
             self._known.heard(key, record.body)
 
     async def _go_on(self, record: Record) -> None:

@@ -125,6 +125,26 @@ async def test_a_change_that_the_watch_has_lost_is_found(queue: WorkQueue[Key], 
     assert "deletionTimestamp" in cluster.pods[key]["metadata"]
 
 
+async def test_what_ended_while_there_was_no_operator_is_found_at_once(queue: WorkQueue[Key], health: Health) -> None:
+    cluster, clock, known = FakeCluster(), FakeClock(), KnownTasks()
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, KnownTasks(limit=0))
+    over, running, finished = (cluster.add_task(name) for name in ("over", "running", "finished"))
+    for key in (over, running, finished):
+        await reconcile(key)
+        cluster.start(key)
+        await reconcile(key)
+    cluster.end(finished, 0)
+    await reconcile(finished)
+    cluster.end(over, 0)
+    await Resync(cluster, queue, health, clock, listed=known.listed).once()
+    assert (queue.take(), queue.take()) == (over, None)
+    # And what ends before the watch of Pods has begun is, as the watch knows then which tasks are not over.
+    assert [known.under_way(key) for key in (over, running, finished)] == [True, True, False]
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, known)
+    await reconcile(over)
+    assert not known.under_way(over)
+
+
 async def test_tasks_are_counted_by_phase(queue: WorkQueue[Key], health: Health) -> None:
     cluster = FakeCluster()
     cluster.add_task("new")
