@@ -146,7 +146,7 @@ class TaskSpec(Lifecycle):
 
     termination_grace_period_seconds: Seconds = 30
     """Seconds between SIGTERM and SIGKILL when the process is stopped: the task is deleted or suspended, or
-    its deadline has passed."""
+    its deadline has passed. 0 counts as 1: a Pod without a grace period would be gone before its process is."""
 
     MUTABLE: ClassVar = MUTABLE
     RULES: ClassVar = (

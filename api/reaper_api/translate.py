@@ -13,6 +13,7 @@ from reaper_api.volumes import SOURCES, Volume
 Manifest = dict[str, Any]
 
 MAX_LABEL_VALUE = 63
+MIN_GRACE = 1  # seconds; as for `kubectl delete --grace-period=0` without --force
 _HASH_LENGTH = 10
 
 
@@ -94,7 +95,9 @@ def _pod_spec(spec: TaskSpec) -> Manifest:
         "runtimeClassName": v.RUNTIME_CLASS,
         "schedulingGates": [{"name": v.GATE_RECORDED}],
         "restartPolicy": spec.restart_policy.value,
-        "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
+        # Of a Pod with 0 every DELETE, such as by a drain or the taint manager, is one by force: the API server forgets
+        # it at once, and its process runs on (CheckGracefulDelete).
+        "terminationGracePeriodSeconds": max(MIN_GRACE, spec.termination_grace_period_seconds),
         # A host process sees the node's network and processes. Said openly, Pod Security and admission
         # policies judge the Pod as what it is.
         "hostNetwork": True,

@@ -33,7 +33,8 @@ def after(old: TaskStatus, end: PodObservation, spec: Lifecycle, at: Moment) -> 
     why = stopping.reason if stopping is not None else None
     if Reason.DEADLINE_EXCEEDED in (why, end.reason):
         return _deadline_exceeded(old, end, at, stopping.message if stopping is not None else None)
-    if why == Reason.SUSPENDED and end.interrupted:
+    # It is our own deletion, and which came first is not asked: the time of the end is by the clock of the node.
+    if why == Reason.SUSPENDED and (end.interrupted or end.leaving):
         return statuses.suspended(old, at)
     account = statuses.failed(old, end, at)
     verdict = _last_word(account, end, spec)

@@ -8,10 +8,11 @@ from typing import Any
 from reaper_api.remedies import of_refusal
 from reaper_api.task import InvalidTask, ReaperTask
 from reaper_api.translate import pod_for
-from reaper_api.vocabulary import Reason
+from reaper_api.vocabulary import RUNTIME_CLASS, Reason
 from reaper_operator.cluster import Cluster
 from reaper_operator.errors import AlreadyExists, Forbidden, Invalid, Stalled, Unavailable, Waiting
 from reaper_operator.key import Key, controller_of, key_of_owner
+from reaper_operator.observe import observe
 from reaper_operator.words import joined
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ async def pod_of_attempt(cluster: Cluster, key: Key, task: Body, attempt: int) -
         existing = await cluster.get_pod(key.namespace, manifest["metadata"]["name"])
         if existing is None:
             raise  # it went away in between: look again soon
-        _require_ownership(task, key, existing)
+        _require_ours(task, key, existing, attempt)
         return existing
     logger.info("created Pod %s", pod["metadata"]["name"], extra={"object": str(key)})
     return pod
@@ -53,18 +54,26 @@ async def _create(cluster: Cluster, manifest: Body) -> Body:
         raise Waiting(Reason.POD_NOT_CREATED, message, retry_after=error.retry_after) from error
 
 
-def _require_ownership(task: Body, key: Key, pod: Mapping[str, Any]) -> None:
-    owner = controller_of(pod)
-    if owner is not None and owner.get("uid") == task["metadata"]["uid"]:
-        return
-    name = pod["metadata"]["name"]
-    if key_of_owner(pod) == key:
-        raise Waiting(
+def _require_ours(task: Body, key: Key, pod: Mapping[str, Any], attempt: int) -> None:
+    """Raises unless the Pod is one that the operator made for this attempt and has not recorded yet."""
+    owner, name = controller_of(pod), pod["metadata"]["name"]
+    if owner is None or owner.get("uid") != task["metadata"]["uid"]:
+        if key_of_owner(pod) == key:
+            raise Waiting(
+                Reason.POD_NAME_TAKEN,
+                f"Pod {name} belongs to an earlier task of this name; the task starts when that Pod is gone",
+            )
+        raise Stalled(
             Reason.POD_NAME_TAKEN,
-            f"Pod {name} belongs to an earlier task of this name; the task starts when that Pod is gone",
+            f"Pod {name} does not belong to this task and has the name that its next Pod would have: delete that Pod, "
+            "or name the task otherwise",
         )
-    raise Stalled(
-        Reason.POD_NAME_TAKEN,
-        f"Pod {name} does not belong to this task and has the name that its next Pod would have: delete that Pod, or "
-        "name the task otherwise",
-    )
+    # Whoever may make Pods may write an owner reference. A gate cannot be put on later, and a Pod of the runtime is
+    # made only by who may run host processes: so this one has run nothing, and nobody's right is stretched by it.
+    seen = observe(pod)
+    if not seen.gated or seen.attempt != attempt or pod["spec"].get("runtimeClassName") != RUNTIME_CLASS:
+        raise Stalled(
+            Reason.POD_NAME_TAKEN,
+            f"Pod {name} names this task as its owner, but the operator did not make it like that for attempt "
+            f"{attempt}: delete that Pod",
+        )

@@ -34,7 +34,7 @@ def register(
         body: Mapping[str, Any] = event["object"]
         key = key_of_task(body)
         if event["type"] == "DELETED" or (body.get("status") or {}).get("phase") in FINAL_PHASES:
-            known.forget(key)
+            known.over(key)
         else:
             known.heard(key, body)
         if is_news(event["type"], body):
@@ -48,9 +48,15 @@ def register(
     async def pod_changed(event: kopf.RawEvent, **_: Any) -> None:
         body: Mapping[str, Any] = event["object"]
         key = key_of_owner(body)
-        if key is not None:
-            last_seen.heard(key, observe(body), gone=event["type"] == "DELETED")
-            queue.add(key)
+        if key is None:
+            return
+        pod = observe(body)
+        # There is a Pod for each task that has finished, and a new leader would ask for all of these. What has ended
+        # unseen is of a task that is known not to be over, or else found by the resync, which comes before the watch.
+        if event["type"] is None and pod.over and not known.under_way(key):
+            return
+        last_seen.heard(key, pod, gone=event["type"] == "DELETED")
+        queue.add(key)
 
 
 def is_news(change: str | None, task: Mapping[str, Any]) -> bool:

@@ -1,5 +1,5 @@
 """Tasks as the API server showed them last, by a watch or as its answer to a write: what a reconcile may begin with in
-place of a GET.
+place of a GET. And which are not over, of all: what is told of the Pods of the others is no news.
 
 What is remembered may be older than what is there. A write says which version it is on top of, so that the API server
 refuses what was decided by an old one; whoever is refused forgets, and asks.
@@ -23,6 +23,7 @@ class KnownTasks:
         """`limit`: how many are remembered."""
         self._limit = limit
         self._bodies: OrderedDict[Key, Body] = OrderedDict()
+        self._under_way: set[Key] = set()
 
     def __len__(self) -> int:
         """Tasks that are remembered."""
@@ -30,7 +31,8 @@ class KnownTasks:
 
     def heard(self, key: Key, body: Mapping[str, Any]) -> None:
         """The API server has shown this. A watch lags behind the answers to our writes: what is older is passed
-        over."""
+        over. Of tasks that are not over."""
+        self._under_way.add(key)
         known = self._bodies.get(key)
         if known is not None and not _follows(body, known):
             return
@@ -41,7 +43,9 @@ class KnownTasks:
             self._bodies.popitem(last=False)
 
     def listed(self, key: Key, body: Mapping[str, Any]) -> None:
-        """A LIST has shown this. It corrects what is known, and does not make all that there is known."""
+        """A LIST of what is not over has shown this. It corrects what is known, and does not make all that there is
+        known."""
+        self._under_way.add(key)
         if key in self._bodies:
             self.heard(key, body)
 
@@ -49,9 +53,18 @@ class KnownTasks:
         """The task; None: ask the API server."""
         return self._bodies.get(key)
 
+    def under_way(self, key: Key) -> bool:
+        """Whether the API server has shown the task, and not yet its end."""
+        return key in self._under_way
+
     def forget(self, key: Key) -> None:
         """What is remembered of it is not to be relied on."""
         self._bodies.pop(key, None)
+
+    def over(self, key: Key) -> None:
+        """The task is over or gone."""
+        self.forget(key)
+        self._under_way.discard(key)
 
 
 def _follows(body: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

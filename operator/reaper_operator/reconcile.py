@@ -9,7 +9,8 @@ done.
 Why no attempt runs twice, no two attempts run at once, and no finished task runs again:
 
 1. The Pod of attempt N has one name, so there is at most one at a time.
-2. It is created with a scheduling gate, and no node takes a gated Pod.
+2. It is created with a scheduling gate, and no node takes a gated Pod. One that is there already is taken up only with
+   that gate, which nobody can put on later: it has run nothing.
 3. The gate is taken off only where the status says, as the API server has shown it, that attempt N is under way and its
    podUID is the UID of this Pod. The patch names the UID: it cannot hit another Pod of the same name. That the status
    may be another by now is what 5 is about.
@@ -85,6 +86,7 @@ class Reconciler:
         body = await self._cluster.get_task(key)
         if body is None:
             self._last_seen.forget(key)
+            self._known.over(key)
             return
         await self._look(key, body)
 
@@ -93,7 +95,9 @@ class Reconciler:
         self._known.forget(key)
         record = Record(self._cluster, key, body, self._clock)
         await self._go_on(record)
-        if not record.head.status.finished:
+        if record.head.status.finished:
+            self._known.over(key)
+        else:
             self._known.heard(key, record.body)
 
     async def _go_on(self, record: Record) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from reaper_api.vocabulary import FINALIZER, KIND
+from reaper_api.vocabulary import FINAL_PHASES, FINALIZER, KIND
 from reaper_operator import connection, logs
 from reaper_operator.cluster import ApiServer
 from reaper_operator.errors import ClusterError, Conflict, NotFound
@@ -98,7 +98,7 @@ class Release:
         await self._cluster.set_replicas(operator.namespace, operator.deployment, 0)
         logger.info("stopping the operator")
         deadline = self._monotonic() + self._timeout
-        while pods := await self._cluster.pods_selected(operator.namespace, operator.selector):
+        while pods := await self._at_work(operator):
             if self._monotonic() > deadline:
                 names = ", ".join(pod["metadata"]["name"] for pod in pods)
                 raise ReleaseError(
@@ -106,6 +106,11 @@ class Release:
                     "its node is lost, delete its Pod by force; `helm uninstall --no-hooks` leaves tasks as they are"
                 )
             await self._sleep(_BETWEEN)
+
+    async def _at_work(self, operator: Operator) -> list[Body]:
+        """Its Pods, without those that are over: an evicted one stays, as its Deployment looks at active Pods only."""
+        pods = await self._cluster.pods_selected(operator.namespace, operator.selector)
+        return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in FINAL_PHASES]
 
     async def _start_again(self, operator: Operator, replicas: int) -> None:
         deadline = self._monotonic() + _START_AGAIN_WITHIN

@@ -88,7 +88,7 @@ class Resync:
             if due is not None and due <= now:
                 self._queue.add_unless_waiting(key_of_task(task))
             elif due is not None:
-                self._queue.add_later(key_of_task(task), (due - now).total_seconds())
+                self._queue.add_by(key_of_task(task), (due - now).total_seconds())
         self._counted(phases)
 
 

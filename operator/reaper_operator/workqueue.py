@@ -19,6 +19,9 @@ class Timer(Protocol):
     def cancel(self) -> None:
         """Forget the call."""
 
+    def when(self) -> float:
+        """The time of the call, in seconds by the loop's clock."""
+
 
 CallLater = Callable[[float, Callable[[], None]], Timer]
 """Seconds and a call to make then: `loop.call_later`, or a fake clock's."""
@@ -94,6 +97,17 @@ class WorkQueue(Generic[K]):
         last call counts, and any `add` before ends it."""
         self._cancel(key, self._due)
         self._due[key] = self._call_later(delay, lambda: self.add(key))
+
+    def add_by(self, key: K, delay: float) -> None:
+        """The same from whoever has not looked at `key`: brings forward what is going to be due, and never puts it
+        off."""
+        before = self._due.get(key)
+        timer = self._call_later(delay, lambda: self.add(key))
+        if before is not None and before.when() <= timer.when():
+            timer.cancel()
+            return
+        self._cancel(key, self._due)
+        self._due[key] = timer
 
     def take(self) -> K | None:
         """The next key, or None. Whoever takes it calls `done` with it."""

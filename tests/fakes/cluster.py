@@ -193,7 +193,8 @@ class FakeCluster:
         pod = self.pods.get(key)
         if pod is None:
             return
-        if force or "nodeName" not in pod["spec"] or pod["status"]["phase"] in FINAL_PHASES:
+        at_once = pod["spec"].get("terminationGracePeriodSeconds") == 0  # BeforeDelete of the API server
+        if force or at_once or "nodeName" not in pod["spec"] or pod["status"]["phase"] in FINAL_PHASES:
             del self.pods[key]
         else:
             pod["metadata"] |= {"deletionTimestamp": self.time, "deletionGracePeriodSeconds": 0}

@@ -12,6 +12,9 @@ class FakeTimer:
     def cancel(self) -> None:
         self.cancelled = True
 
+    def when(self) -> float:
+        return self.due
+
 
 class FakeLoop:
     """The clock and the timers of an event loop."""

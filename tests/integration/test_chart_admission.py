@@ -37,6 +37,19 @@ def test_an_introduction_may_begin_with_warnings(action: str, actions: list[str]
         }
 
 
+@pytest.mark.parametrize(("action", "changed"), [("Deny", True), ("Warn", False), ("Audit", False)])
+def test_and_an_introduction_changes_no_pod(action: str, *, changed: bool) -> None:
+    """Nor is one refused because the change failed: its failurePolicy is Fail. And none is asked for the change."""
+    has = ["admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"]
+    objects = render(f"admission.access.action={action}", has=has)
+    kinds = {kind for kind, name in objects if kind.startswith("Mutating") and name == "reaper-access-pods"}
+    validations = objects["ValidatingAdmissionPolicy", "reaper-access-pods"]["spec"]["validations"]
+    (asked,) = [each["expression"] for each in validations if "allowPrivilegeEscalation" in each["expression"]]
+
+    assert kinds == ({"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"} if changed else set())
+    assert ("request.kind.kind == 'Pod'" in asked) is changed
+
+
 def test_the_clusters_own_roles_get_tasks_but_not_host_processes() -> None:
     def aggregated(*settings: str) -> dict[str, set[tuple[str, str, str]]]:
         into: dict[str, set[tuple[str, str, str]]] = {}

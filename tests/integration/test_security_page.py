@@ -26,13 +26,13 @@ HELM = [text.strip() for _, text in BLOCKS if text.startswith("helm")]
 
 
 def test_every_block_is_run_somewhere() -> None:
-    assert len(KUBECTL) == 6
+    assert len(KUBECTL) == 7
     assert len(HELM) == len(BLOCKS) - len(KUBECTL) == 3
 
 
 def test_a_namespace_is_opened_used_and_closed(tenancy: Tenancy) -> None:
     jane = tenancy.people["jane"]
-    opened, asked, by_file, engine, closed, narrowed = (text for _, text in KUBECTL)
+    opened, asked, by_file, engine, closed, emptied, narrowed = (text for _, text in KUBECTL)
 
     tenancy.admin.shell(opened).ok()
     until("what the page says next is true", partial(_works, tenancy, asked))
@@ -52,6 +52,11 @@ def test_a_namespace_is_opened_used_and_closed(tenancy: Tenancy) -> None:
     tenancy.admin.shell(closed).ok()
     dry = ("--dry-run=server",)
     until("it is closed", lambda: "does not allow" in jane.create("team-a", task("late"), words=dry).err)
+
+    tenancy.admin.shell(emptied).ok()
+    suspended = ("get", "reapertask", "hello", "-n", "team-a", "-o", "jsonpath={.spec.suspend}")
+    assert tenancy.admin.kubectl(*suspended).out == "true"
+    until("the Pod is gone", lambda: "NotFound" in tenancy.admin.kubectl("get", "pod", "hello", "-n", "team-a").err)
 
     tenancy.admin.shell(narrowed).ok()
 

@@ -6,9 +6,11 @@ from typing import Any
 from reaper_api.conversion.draft import Draft
 from reaper_api.conversion.handlers import USUAL, Handler, carry, drop, lose, unless
 from reaper_api.conversion.report import Path
+from reaper_api.translate import MIN_GRACE
 from reaper_api.vocabulary import RUNTIME_CLASS
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_GRACE = ("spec", "terminationGracePeriodSeconds")
 _NETWORK = "the process has the node's network: its names, its address, its ports"
 
 
@@ -73,8 +75,10 @@ def _dns_policy(draft: Draft, path: Path, value: Any) -> None:
 def _termination(draft: Draft, path: Path, value: Any) -> None:
     if value == 30:
         draft.drop(path, value, USUAL)
+    elif value == 0:
+        draft.change(path, value, "1 second, so that the task is not gone before its process is", _GRACE, MIN_GRACE)
     else:
-        draft.carry(path, value, ("spec", "terminationGracePeriodSeconds"))
+        draft.carry(path, value, _GRACE)
 
 
 POD: Mapping[str, Handler] = {

@@ -149,6 +149,7 @@ def as_said(spec: dict[str, Any]) -> dict[str, Any]:
     said = {**DEFAULTS, **{name: deepcopy(value) for name, value in spec.items() if name not in OF_THE_OPERATOR}}
     said["env"] = [{"value": "", **e} if "valueFrom" not in e else e for e in said["env"]]
     said["volumes"] = [{k: v for k, v in volume.items() if (k, v) != ("readOnly", False)} for volume in said["volumes"]]
+    said["terminationGracePeriodSeconds"] = max(1, said["terminationGracePeriodSeconds"])
     if not said.get("user", {}).get("supplementalGroups", True):
         del said["user"]["supplementalGroups"]
     if said["affinity"].get("nodeAffinity") == {} and "nodeName" in said:
@@ -211,6 +212,12 @@ def test_the_pod_of_everything() -> None:
         "reaper.runtime/overlay-name": "build-7",
         "reaper.runtime/dns-mode": "kubernetes",
     }
+
+
+def test_a_pod_has_a_grace_period_whatever_its_task_says() -> None:
+    """With 0 any DELETE would take it out of the API at once, and its process would run on."""
+    periods = [GOOD["least"] | {"terminationGracePeriodSeconds": seconds} for seconds in (0, 1, 2)]
+    assert [pod_for(task(spec))["spec"]["terminationGracePeriodSeconds"] for spec in periods] == [1, 1, 2]
 
 
 def test_a_volume_is_a_volume_and_a_mount() -> None:

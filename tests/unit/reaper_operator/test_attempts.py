@@ -1,5 +1,6 @@
 """attempts.py: what counts, what does not, and when it is enough."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,14 @@ def test_a_process_that_failed_by_itself_when_it_was_to_be_suspended_has_failed(
     assert after(told, FAILED, spec(0, suspend=True), AT).phase is Phase.FAILED
     new = after(told, FAILED, spec(1, suspend=True), AT)
     assert (new.phase, new.failures) == (Phase.SUSPENDED, 1)
+
+
+def test_what_ends_in_a_pod_that_is_being_deleted_was_stopped_whatever_the_clock_of_its_node_says() -> None:
+    """A process that answers SIGTERM with a code of its own: by a clock that is behind it ended before it was asked."""
+    told = statuses.stopping(under_way(), "Suspended", "so", AT)
+    end = replace(FAILED, exit_code=1, leaving=True)
+    assert after(told, end, spec(0, suspend=True), AT).phase is Phase.SUSPENDED
+    assert after(under_way(), end, spec(), AT).phase is Phase.FAILED
 
 
 @pytest.mark.parametrize("by_kubelet", [True, False])

@@ -1,5 +1,7 @@
 """creation.py: one Pod for each attempt, and nobody else's."""
 
+from typing import Any
+
 import pytest
 
 from reaper_operator.creation import pod_of_attempt
@@ -45,3 +47,25 @@ async def test_whose_it_is(cluster: FakeCluster) -> None:
     cluster.pods[Key("default", "hello-2")] = pod_body(name="hello-2")
     with pytest.raises(Stalled, match="Pod hello-2 does not belong to this task"):
         await pod_of_attempt(cluster, key, cluster.tasks[key], 2)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec"),
+    [
+        pytest.param({}, {"schedulingGates": []}, id="may have run"),
+        pytest.param({}, {"schedulingGates": [{"name": "example.com/mine"}]}, id="another gate"),
+        pytest.param({}, {"runtimeClassName": None}, id="may be made without the right to host processes"),
+        pytest.param({"labels": {"reaper.io/task": "hello", "reaper.io/attempt": "1"}}, {}, id="another attempt"),
+        pytest.param({"labels": None}, {}, id="no labels"),
+    ],
+)
+async def test_an_owner_reference_proves_nothing(
+    cluster: FakeCluster, metadata: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    key = cluster.add_task()
+    pod = await pod_of_attempt(cluster, key, cluster.tasks[key], 2)
+    forged = {**pod, "metadata": pod["metadata"] | metadata, "spec": pod["spec"] | spec}
+    cluster.pods[Key("default", "hello-2")] = forged
+    with pytest.raises(Stalled, match="Pod hello-2 names this task as its owner, but the operator did not") as stalled:
+        await pod_of_attempt(cluster, key, cluster.tasks[key], 2)
+    assert stalled.value.reason == "PodNameTaken"

@@ -11,7 +11,7 @@ from reaper_operator.key import Key
 from reaper_operator.known import KnownTasks
 from reaper_operator.last_seen import LastSeenPods
 from reaper_operator.workqueue import WorkQueue
-from tests.fakes.cluster import FakeClock, pod_body, task_body
+from tests.fakes.cluster import FakeClock, container, pod_body, task_body, terminated
 from tests.fakes.time import FakeLoop
 
 
@@ -125,3 +125,37 @@ async def test_a_pod_is_news_from_its_watch_while_it_is_there() -> None:
     await on.tell("pod_changed", "DELETED", pod)
     assert on.last_seen.news(TASK, "pod-1") is None
     assert on.last_seen.get(TASK, "pod-1") is not None
+
+
+def over(uid: str = "pod-1") -> dict[str, Any]:
+    pod = pod_body("Succeeded", uid=uid, containerStatuses=[container(terminated=terminated(0))])
+    pod["metadata"]["ownerReferences"] = [ReaperTask.parse(task_body()).owner_reference]
+    return pod
+
+
+async def test_a_pod_that_was_over_when_the_watch_began_is_no_news() -> None:
+    """There is one for each task that has finished: each new leader would ask for them all."""
+    on = Watching()
+    await on.tell("task_changed", None, task_body() | {"status": {"phase": "Succeeded", "observedGeneration": 1}})
+    await on.tell("pod_changed", None, over())
+    assert on.queue.take() is None
+    assert len(on.last_seen) == 0
+    await on.tell("pod_changed", "MODIFIED", over())
+    assert on.queue.take() == TASK
+
+
+async def test_what_ended_while_nobody_watched_is_news() -> None:
+    on, running = Watching(), task_body() | {"status": {"phase": "Running", "observedGeneration": 1}}
+    await on.tell("task_changed", None, running)
+    assert on.queue.take() is None
+    await on.tell("pod_changed", None, over())
+    assert on.queue.take() == TASK
+    assert on.last_seen.news(TASK, "pod-1") is not None
+
+
+async def test_also_where_the_list_of_pods_comes_first() -> None:
+    """Or the task is one of more than are known: the resync has listed it before anything is watched."""
+    on = Watching()
+    on.known.listed(TASK, task_body() | {"status": {"phase": "Running"}})
+    await on.tell("pod_changed", None, over())
+    assert on.queue.take() == TASK

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from reaper_operator.key import Key
 from reaper_operator.known import KnownTasks
 
@@ -55,3 +57,17 @@ def test_none_are_known_where_none_may_be() -> None:
     known = KnownTasks(limit=0)
     known.heard(KEY, body(1))
     assert known.get(KEY) is None
+
+
+@pytest.mark.parametrize("known", [KnownTasks(), KnownTasks(limit=0)])
+def test_which_tasks_are_not_over_is_known_of_all(known: KnownTasks) -> None:
+    known.listed(KEY, body(1))
+    known.forget(KEY)
+    assert known.under_way(KEY), "what is forgotten is how it is, not that it is"
+    known.over(KEY)
+    assert not known.under_way(KEY)
+    known.heard(KEY, body(1))
+    assert known.under_way(KEY)
+    known.over(KEY)
+    assert known.get(KEY) is None
+    assert not known.under_way(KEY)

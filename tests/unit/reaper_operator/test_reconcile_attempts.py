@@ -67,6 +67,16 @@ async def test_the_next_attempt_does_not_begin_while_the_pod_of_the_last_one_is_
     assert list(world.cluster.pods) == [Key("default", "hello-2")]
 
 
+async def test_nor_without_a_grace_period(world: World) -> None:
+    key = await world.running(backoffLimit=1, terminationGracePeriodSeconds=0)
+    world.cluster.delete_pod(key)  # as the taint manager does, from a node that is cut off
+    await world.reconcile(key)
+    assert world.cluster.status(key)["phase"] == "Running"
+    world.cluster.tick()
+    await world.reconcile(key)
+    assert world.cluster.status(key)["reason"] == "BackOff"
+
+
 async def test_a_pod_that_was_made_and_not_recorded_is_taken_up(world: World) -> None:
     key = await world.running(backoffLimit=1)
     world.cluster.end(key, 1)

@@ -23,6 +23,7 @@ class Installed(FakeCluster):
         self.scale: int | None = 2
         self.slow = slow
         self.now = 0.0
+        self.over: list[dict[str, Any]] = []  # Pods whose operator does not run any more, and that nobody deletes
 
     async def all_tasks(self) -> AsyncIterator[dict[str, Any]]:
         assert not self.scale, "it would put the finalizer on again"
@@ -42,7 +43,8 @@ class Installed(FakeCluster):
     async def pods_selected(self, namespace: str, selector: str) -> list[dict[str, Any]]:
         assert selector == "app=operator"
         self.slow -= 1
-        return [{"metadata": {"name": "reaper-operator-x"}}] if self.slow >= 0 else []
+        at_work = {"metadata": {"name": "reaper-operator-x"}, "status": {"phase": "Running"}}
+        return [*self.over, at_work] if self.slow >= 0 else self.over
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -81,6 +83,19 @@ async def test_an_operator_that_stays_is_started_again() -> None:
     with pytest.raises(ReleaseError, match=r"after 60 s the operator is still there, .*: reaper-operator-x"):
         await cluster.release().run(OPERATOR)
     assert cluster.scale == 2
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+async def test_a_pod_that_is_over_is_no_operator(phase: str) -> None:
+    """Evicted, or shut down with its node: its Deployment counts only those that are active, and leaves it."""
+    cluster = Installed()
+    cluster.over = [{"metadata": {"name": "reaper-operator-evicted"}, "status": {"phase": phase, "reason": "Evicted"}}]
+    cluster.held("a")
+    assert await cluster.release().run(OPERATOR) == 1
+    cluster = Installed(slow=1000)
+    cluster.over = [{"metadata": {"name": "reaper-operator-evicted"}, "status": {"phase": phase}}]
+    with pytest.raises(ReleaseError, match=r"started again: reaper-operator-x\. If"):
+        await cluster.release().run(OPERATOR)
 
 
 async def test_whoever_writes_at_the_same_time_loses_nothing() -> None:

@@ -125,6 +125,26 @@ async def test_a_change_that_the_watch_has_lost_is_found(queue: WorkQueue[Key], 
     assert "deletionTimestamp" in cluster.pods[key]["metadata"]
 
 
+async def test_what_ended_while_there_was_no_operator_is_found_at_once(queue: WorkQueue[Key], health: Health) -> None:
+    cluster, clock, known = FakeCluster(), FakeClock(), KnownTasks()
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, KnownTasks(limit=0))
+    over, running, finished = (cluster.add_task(name) for name in ("over", "running", "finished"))
+    for key in (over, running, finished):
+        await reconcile(key)
+        cluster.start(key)
+        await reconcile(key)
+    cluster.end(finished, 0)
+    await reconcile(finished)
+    cluster.end(over, 0)
+    await Resync(cluster, queue, health, clock, listed=known.listed).once()
+    assert (queue.take(), queue.take()) == (over, None)
+    # And what ends before the watch of Pods has begun is, as the watch knows then which tasks are not over.
+    assert [known.under_way(key) for key in (over, running, finished)] == [True, True, False]
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, known)
+    await reconcile(over)
+    assert not known.under_way(over)
+
+
 async def test_tasks_are_counted_by_phase(queue: WorkQueue[Key], health: Health) -> None:
     cluster = FakeCluster()
     cluster.add_task("new")
@@ -149,6 +169,39 @@ async def test_a_task_that_waits_for_its_back_off_goes_on_waiting(
     assert queue.take() is None
     loop.pass_time(1)
     assert queue.take() == key
+
+
+@pytest.mark.parametrize("phase", [5, 25, 45])
+async def test_the_events_of_a_pod_that_does_not_start_are_read_all_the_same(
+    queue: WorkQueue[Key], health: Health, loop: FakeLoop, phase: int
+) -> None:
+    """Each resync finds the next reading in the future, and a later one than the reconcile had asked for."""
+    cluster, clock = FakeCluster(), FakeClock()
+    reconcile = Reconciler(cluster, LastSeenPods(), clock, queue.add_later, KnownTasks(limit=0))
+    resync = Resync(cluster, queue, health, clock)
+    key = cluster.add_task()
+    await reconcile(key)
+    pod = cluster.pods[key]
+    pod["spec"]["nodeName"] = "node-1"
+    since = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-23T12:00:00Z"}
+    pod["status"]["conditions"] = [since]
+    queue.add(key)
+    readings = []
+
+    def fault(call: str, done: bool) -> None:  # noqa: FBT001 - see Fault
+        if call == "events_about":
+            readings.append(loop.now)
+
+    cluster.fault = fault
+    for second in range(700):
+        if second % 60 == phase:
+            await resync.once()
+        while (due := queue.take()) is not None:
+            await reconcile(due)
+            queue.done(due)
+        loop.pass_time(1)
+        clock.advance(1)
+    assert readings == [10, 20, 40, 80, 160, 320, 620]
 
 
 STATUS = {"podUID": "pod-1", "phase": "Running", "podName": "hello", "observedGeneration": 1, "attempts": 1}

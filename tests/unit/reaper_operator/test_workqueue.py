@@ -58,6 +58,24 @@ def test_what_is_going_to_be_due_comes_then(queue: WorkQueue[str], loop: FakeLoo
     assert queue.take() is None
 
 
+def test_what_has_not_looked_at_a_key_only_brings_its_timer_forward(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.add_by("a", 10)
+    loop.pass_time(5)
+    queue.add_by("a", 10)
+    loop.pass_time(4)
+    assert queue.take() is None
+    loop.pass_time(1)
+    assert queue.take() == "a"
+    queue.done("a")
+    queue.add_later("a", 60)
+    queue.add_by("a", 3)
+    loop.pass_time(3)
+    assert queue.take() == "a"
+    queue.done("a")
+    loop.pass_time(100)
+    assert queue.take() is None
+
+
 def test_whoever_looks_at_a_key_sets_its_timer_anew(queue: WorkQueue[str], loop: FakeLoop) -> None:
     queue.add_later("a", 5)
     queue.add("a")

@@ -107,7 +107,7 @@ SPECS = st.fixed_dictionaries(
         "priorityClassName": NAMES,
         "serviceAccountName": NAMES,
         "activeDeadlineSeconds": st.integers(1, 10**6),
-        "terminationGracePeriodSeconds": st.integers(0, 10**6),
+        "terminationGracePeriodSeconds": st.integers(1, 10**6),  # 0 comes back as 1
     },
 )
 

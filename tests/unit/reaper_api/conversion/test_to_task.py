@@ -38,6 +38,7 @@ def test_the_old_object_is_left_as_it_is() -> None:
         ("activeDeadlineSeconds", 60, CARRIED),
         ("terminationGracePeriodSeconds", 30, DROPPED),
         ("terminationGracePeriodSeconds", 5, CARRIED),
+        ("terminationGracePeriodSeconds", 0, CHANGED),
         ("runtimeClassName", "reaper-v2", DROPPED),
         ("runtimeClassName", "kata", CHANGED),
         ("hostNetwork", True, DROPPED),
