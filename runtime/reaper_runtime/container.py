@@ -93,6 +93,7 @@ class Container:
             )
         except BaseException:
             del self.execs[exec_id], self.exec_stdio[exec_id]
+            await process.discard()  # its streams, where nothing was forked
             raise
         finally:
             if joined is not None:

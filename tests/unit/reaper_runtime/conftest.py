@@ -12,6 +12,7 @@ import pytest
 from reaper_runtime.exits import Exit, Reaper
 from reaper_runtime.host import libc, procfs
 from reaper_runtime.host.cgroup import cgroup
+from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.loop import Loop
 from reaper_runtime.oci import bundle
 from reaper_runtime.pod import Pod
@@ -96,6 +97,18 @@ def pod(loop: Loop, reaper: Reaper, exits: list[tuple[str, str, int]], tmp_path:
     for container in made.containers.values():
         container.tracking.remove()
     cgroup.forget(*made.names)
+
+
+@pytest.fixture
+def fifos(tmp_path: Path) -> Iterator[StdioPaths]:
+    """Streams as containerd makes them, with somebody who reads the outputs."""
+    paths = [tmp_path / f"fifo-{name}" for name in ("in", "out", "err")]
+    for path in paths:
+        os.mkfifo(path)
+    readers = [os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in paths[1:]]
+    yield StdioPaths(*map(str, paths))
+    for fd in readers:
+        os.close(fd)
 
 
 @pytest.fixture

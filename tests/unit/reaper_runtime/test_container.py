@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reaper_runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ReaperError
+from reaper_runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ReaperError, Unavailable
 from reaper_runtime.oci import bundle
 from reaper_runtime.process import CREATED, RUNNING, STOPPED
 from tests.fakes.containers import NOWHERE, SLEEP, exit_code, start_exec
-from tests.fakes.runtime import is_alive, needs_root, open_fds, shell, spec, write_bundle
+from tests.fakes.runtime import few_descriptors, is_alive, needs_root, open_fds, shell, spec, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from reaper_runtime.container import Container
+    from reaper_runtime.host.stdio import StdioPaths
     from reaper_runtime.pod import Pod
 
     Run = Callable[..., Any]
@@ -183,6 +184,23 @@ def test_an_exec_that_cannot_be_prepared_leaves_nothing(run: Run, make: Make, po
             await start_exec(container, "x", spec("/bin/true", cwd="/no/such/place"))
         assert (container.execs, container.exec_stdio) == ({}, {})
         assert [record.name for record in pod.state.records()] == ["one"]
+        assert open_fds() == before
+
+    run(story())
+
+
+@pytest.mark.parametrize("spare", range(16))
+def test_an_exec_for_which_the_node_lacks_a_descriptor_leaves_none(
+    run: Run, make: Make, fifos: StdioPaths, spare: int
+) -> None:
+    """Wherever it fails: at its streams, at the namespaces that it enters, at its fork."""
+
+    async def story() -> None:
+        container = await make()
+        before = open_fds()
+        with few_descriptors(spare), pytest.raises((FailedPrecondition, Unavailable), match="Too many open files"):
+            await container.add_exec("x", spec(*SLEEP), fifos)
+        assert (container.execs, container.exec_stdio) == ({}, {})
         assert open_fds() == before
 
     run(story())
