@@ -12,7 +12,7 @@ import pytest
 
 from reaper_runtime.exits import Exit, Reaper
 from reaper_runtime.host import libc, procfs
-from reaper_runtime.host.cgroup import cgroup, hierarchies
+from reaper_runtime.host.cgroup import cgroup, directory, hierarchies
 from reaper_runtime.host.cgroup.hierarchies import UNIFIED, Hierarchies
 from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.loop import Loop
@@ -125,6 +125,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taken]:
     yield made
     for place in (*made.place.glob("*/"), made.place):
         place.rmdir()
+    directory.remove_empty(str(made.place.parent))
     for place in filter(has_hugetlb, enabled):
         (place / "cgroup.subtree_control").write_text("-hugetlb")
     monkeypatch.undo()

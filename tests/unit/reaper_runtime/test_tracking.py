@@ -263,7 +263,7 @@ def test_an_update_gives_back_what_systemd_has_taken_away(loop: Loop, taken: Tak
 
 
 def test_an_update_gives_the_other_containers_of_the_pod_their_limits_back(
-    run: Run, pod: Pod, taken: Taken, tmp_path: Path
+    taken: Taken, run: Run, pod: Pod, tmp_path: Path
 ) -> None:
     said: list[str] = []
     pod.warn = said.append
