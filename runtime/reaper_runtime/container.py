@@ -49,7 +49,9 @@ class Container:
         self.tracking = Tracking(pod.loop)
         name = f"container {self.id}"
         self.init: Process = (
-            SandboxProcess(name) if bundle.is_sandbox else self._host_process(name, bundle.process, stdio)
+            SandboxProcess(name)
+            if bundle.is_sandbox
+            else self._host_process(name, bundle.process, stdio, self.annotations.discard)
         )
 
     async def create(self) -> None:
@@ -93,6 +95,7 @@ class Container:
             )
         except BaseException:
             del self.execs[exec_id], self.exec_stdio[exec_id]
+            await process.discard()  # its streams, where nothing was forked
             raise
         finally:
             if joined is not None:
@@ -191,10 +194,13 @@ class Container:
             pod.warn(warning)
         return parsed
 
-    def _host_process(self, name: str, spec: "ProcessSpec | None", stdio: "StdioPaths") -> HostProcess:
+    def _host_process(
+        self, name: str, spec: "ProcessSpec | None", stdio: "StdioPaths", discard: frozenset[str] = frozenset()
+    ) -> HostProcess:
+        """discard: what it says and nobody wants. An exec has none: who runs it waits for its output."""
         if spec is None:
             raise FailedPrecondition(f"the bundle {self.bundle.path} has no process")
-        streams = self._pod.open_stdio(self._pod.loop, spec, stdio, self.annotations.discard)
+        streams = self._pod.open_stdio(self._pod.loop, spec, stdio, discard)
         return HostProcess(self._pod.loop, spec, streams, name)
 
     async def _drained(self, process: HostProcess) -> None:

@@ -4,7 +4,7 @@ import os
 
 from reaper_runtime.config import Config
 from reaper_runtime.container import Container
-from reaper_runtime.errors import AlreadyExists, NotFound
+from reaper_runtime.errors import AlreadyExists, NotFound, ReaperError
 from reaper_runtime.host import procfs
 from reaper_runtime.host.terminal import open_stdio
 from reaper_runtime.loop import Future
@@ -89,6 +89,15 @@ class Pod:
     def rootfs(self, bundle: "Bundle", wanted: "Annotations") -> "Rootfs | None":
         """The file system for a container of this bundle; raises what keeps it from having one."""
         return None if self._placement is None else self._placement.rootfs(bundle, wanted, self._network)
+
+    def restore_limits(self, updated: Container) -> None:
+        """Of the others: what systemd took away, it took from the whole pod. What cannot be had again is a warning."""
+        for other in self.containers.values():
+            if other is not updated:
+                try:
+                    other.tracking.restore()
+                except ReaperError as error:
+                    self.warn(f"container {other.id} has not got its limits back: {error}")
 
     def others_alive(self, container: Container) -> bool:
         """Whether a process below us may belong to another container than this one."""

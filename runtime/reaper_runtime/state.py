@@ -71,7 +71,10 @@ class PodState:
         self.task = TaskFile(os.path.join(os.path.dirname(root), "tasks", f"{namespace}@{group}"))
 
     def mark(self, mark: Mark) -> None:
-        """Note this before the cgroups are made: what a container has in them is recorded only later."""
+        """Note this before the cgroups are made: what a container has in them is recorded only later.
+
+        In sockets.Lock, where another shim may have had the pod's id: it takes its own note back at its end.
+        """
         self._make_directory()
         lines = (f"{mark.pid} {mark.start_time}", mark.socket, *mark.cgroups, "")
         with open(os.path.join(self.path, _MARK), "w") as note:
@@ -93,7 +96,7 @@ class PodState:
         return noted is not None and (noted.pid, noted.start_time) == (mark.pid, mark.start_time)
 
     def unmark(self) -> None:
-        """All that is gone. Harmless if there is no note."""
+        """All that is gone. Harmless if there is no note. Ask holds() before, in the same sockets.Lock."""
         try:
             os.unlink(os.path.join(self.path, _MARK))
         except FileNotFoundError:

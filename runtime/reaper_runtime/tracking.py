@@ -3,6 +3,7 @@
 from reaper_runtime.errors import FailedPrecondition, Unavailable, Unimplemented
 from reaper_runtime.host.cgroup import cgroup as cgroups
 from reaper_runtime.host.cgroup import limits, notices, path, usage
+from reaper_runtime.oci.resources import Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,10 +11,10 @@ if TYPE_CHECKING:
 
     from reaper_runtime.host import procfs
     from reaper_runtime.host.cgroup.cgroup import Cgroup
+    from reaper_runtime.host.cgroup.limits import Setting
     from reaper_runtime.host.cgroup.usage import Usage
     from reaper_runtime.loop import Loop
     from reaper_runtime.oci.bundle import Bundle
-    from reaper_runtime.oci.resources import Resources
 
 
 class Tracking:
@@ -23,6 +24,8 @@ class Tracking:
         self.paused = False
         self.cgroup: Cgroup | None = None
         self._loop = loop
+        self._limits: tuple[Setting, ...] = ()  # all that was asked for, at create and since
+        self._on_oom: Callable[[], None] = lambda: None
         self._oom: notices.OomWatch | None = None
         self._last: Usage | None = None
 
@@ -35,11 +38,9 @@ class Tracking:
             self.cgroup = cgroups.track(*names)
             return
         self.cgroup = cgroups.limit(path.resolve(bundle.cgroups_path), *names)
-        limits.apply(self.cgroup, bundle.resources)
-        try:
-            self._oom = notices.OomWatch(self._loop, self.cgroup, on_oom)
-        except OSError as error:
-            raise Unavailable(f"cgroup {self.cgroup.tracking} cannot be watched: {error.strerror}") from error
+        self._limits = limits.apply(self.cgroup, bundle.resources)
+        self._on_oom = on_oom
+        self._watch(self.cgroup)
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -61,12 +62,25 @@ class Tracking:
         return usage.of_processes(pids) if self._last is None else self._last
 
     def update(self, resources: "Resources") -> None:
-        """Change the limits; raises FailedPrecondition where the container has none."""
+        """Change the limits; raises FailedPrecondition where the container has none.
+
+        In version 2 those that are not changed are written again: systemd may have taken them away (Cgroup.restore).
+        """
         if self.cgroup is None or not self.cgroup.limited:
             raise FailedPrecondition(
                 "there are no limits to change: the Pod does not have the annotation reaper.runtime/cgroup: pod"
             )
-        limits.apply(self.cgroup, resources)
+        if not self.cgroup.unified:
+            limits.apply(self.cgroup, resources)
+            return
+        self.cgroup.restore()
+        self._limits = limits.apply(self.cgroup, resources, self._limits)
+        self._watch(self.cgroup)  # what was watched may be gone with its controller
+
+    def restore(self) -> None:
+        """Have the limits again where systemd has taken them away with their controllers; raises as update() does."""
+        if self.cgroup is not None and self.cgroup.limited and self.cgroup.unified:
+            self.update(Resources())
 
     async def freeze(self, *, frozen: bool) -> None:
         """Stop all members, or let them go on; raises Unimplemented or FailedPrecondition."""
@@ -79,6 +93,17 @@ class Tracking:
         """Have on_oom hear, before anybody hears of the container's end, that it ran out of memory."""
         if self._oom is not None:
             self._oom.check()
+
+    def _watch(self, cgroup: "Cgroup") -> None:
+        """For OOM kills, in the place of an earlier watch."""
+        before = self._oom
+        try:
+            self._oom = notices.OomWatch(self._loop, cgroup, self._on_oom)
+        except OSError as error:
+            raise Unavailable(f"cgroup {cgroup.tracking} cannot be watched: {error.strerror}") from error
+        if before is not None:
+            before.check()
+            before.close()
 
     def remove(self) -> None:
         """Remove the cgroup, once its members are dead. Harmless when it is gone; what is still in use stays."""

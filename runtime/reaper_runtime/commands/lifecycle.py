@@ -160,10 +160,15 @@ def preserved(count: int) -> tuple[int, ...]:
 
 
 def write_pid_file(path: str, pid: int) -> None:
-    """The pid as decimal digits, as a whole or not at all; raises FailedPrecondition."""
+    """The pid as decimal digits, as a whole or not at all; raises FailedPrecondition.
+
+    The directory may be everybody's: what is in the way there is replaced, and never written to.
+    """
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
     try:
-        with open(temporary, "w") as file:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)  # of a command that was killed
+        with open(temporary, "x") as file:  # O_EXCL: follows no link either (open(2))
             file.write(str(pid))
         os.rename(temporary, path)
     except OSError as error:

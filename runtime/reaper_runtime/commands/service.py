@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reaper_runtime.pod import Pod
     from reaper_runtime.shim.events import Publisher
 
+_ORDER = (CREATING, CREATED, RUNNING, STOPPED)
 DETACHED = "detached-"  # how the ids of execs begin whose end nobody waits for
 _KILL = 9
 
@@ -58,8 +59,8 @@ class OciService(TaskService):
         if request.exec_id:
             return await super().start(request)
         container = self._pod.container(request.id)
-        if self._starting or container.init.status != CREATED:
-            status = "starting" if self._starting else container.init.status
+        status = "starting" if self._starting else self._status(container)
+        if status != CREATED:
             raise FailedPrecondition(f"container {request.id} is {status}: only a created container can be started")
         self._starting = True
         try:
@@ -76,9 +77,12 @@ class OciService(TaskService):
         return response
 
     async def kill(self, request: "m.KillRequest") -> "m.Empty":
-        """Signal what is created or running."""
-        if not request.exec_id and self._pod.container(request.id).init.status == STOPPED:
-            raise FailedPrecondition(f"container {request.id} is stopped: it takes no signals")
+        """Signal what is created or running. `delete --force` ends what is still being created, too."""
+        if not request.exec_id:
+            status = self._status(self._pod.container(request.id))
+            forced = request.all and request.signal == _KILL  # a hook may never end
+            if status == STOPPED or (status == CREATING and not forced):
+                raise FailedPrecondition(f"container {request.id} is {status}: it takes no signals")
         return await super().kill(request)
 
     async def delete(self, request: "m.DeleteRequest") -> "m.DeleteResponse":
@@ -86,10 +90,10 @@ class OciService(TaskService):
         container = self._pod.container(request.id)
         if request.exec_id:
             return await super().delete(request)
-        if container.init.status != STOPPED:
+        status = self._status(container)
+        if status != STOPPED:
             raise FailedPrecondition(
-                f"container {request.id} is {container.init.status}: only a stopped container can be deleted; "
-                "kill it, or use --force"
+                f"container {request.id} is {status}: only a stopped container can be deleted; kill it, or use --force"
             )
         response = await super().delete(request)
         await self._poststop(container)
@@ -103,9 +107,17 @@ class OciService(TaskService):
             forget = m.DeleteRequest(id=container_id, exec_id=exec_id)
             self._pod.loop.call_later(0, lambda: self._pod.loop.spawn_detached(self.delete(forget)))
 
+    def _status(self, container: "Container") -> str:
+        """That of its process, which is created before the hooks of `create` have run: the container is not."""
+        status = container.init.status
+        creating = self._recorded is not None and self._recorded.status == CREATING
+        return CREATING if creating and status != STOPPED else status
+
     def _record(self, status: str) -> None:
         """Nothing goes back: an exit may be recorded before the answer of Start."""
         if self._recorded is None or self._recorded.status == STOPPED:
+            return
+        if _ORDER.index(status) < _ORDER.index(self._recorded.status):
             return
         self._recorded.status = status
         try:

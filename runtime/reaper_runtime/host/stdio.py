@@ -33,7 +33,8 @@ class StdioPaths(NamedTuple):
 class Stdio:
     """What a process gets as 0, 1 and 2, and the relays behind it.
 
-    Call close_child_ends() after the fork. Output is complete when `drained` is set.
+    Call close_child_ends() after the fork, and close() at the end, also where nothing was forked. Output is
+    complete when `drained` is set.
     """
 
     stdin: int
@@ -84,6 +85,7 @@ class Stdio:
 
     def close(self) -> None:
         """Close everything. Readers of the FIFOs see an end of file at the latest now."""
+        self.close_child_ends()
         self.end_input()
         self.abandon_output()
         readers, self._kept_readers = self._kept_readers, []

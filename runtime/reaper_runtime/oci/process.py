@@ -110,18 +110,20 @@ def parse_process(process: "Any", where: str) -> ProcessSpec:
 def parse_exec(data: bytes, where: str, container: ProcessSpec | None) -> ProcessSpec:
     """The process object of an exec request, as JSON bytes.
 
-    containerd sends a whole one, made from the container's own. Where another client leaves user or capabilities out,
-    they are the container's too: an exec has no more rights because somebody said nothing.
+    containerd sends a whole one, made from the container's own. Where another client leaves user, capabilities or
+    noNewPrivileges out, they are the container's too: an exec has no more rights because somebody said nothing.
     """
     process = decode(data, where)
     spec = parse_process(process, where)
     fields.check(fields.unsupported({"process": process}), where)
     if container is not None:
         spec.personality = container.personality
-        if "user" not in process:
+        if process.get("user") is None:
             spec.user = container.user
-        if "capabilities" not in process:
+        if process.get("capabilities") is None:
             spec.capabilities = container.capabilities
+        if process.get("noNewPrivileges") is None:
+            spec.no_new_privileges = container.no_new_privileges
     return spec
 
 

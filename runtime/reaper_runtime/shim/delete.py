@@ -44,7 +44,8 @@ def clear(state: PodState, records: "list[Record]", *, whole_pod: bool, mark: "M
     if mark:
         _remove_cgroups(cgroups, state)
         _remove_socket(mark.socket)
-        state.unmark()
+        if not _unmark(state, mark):
+            return
     if whole_pod:
         state.task.forget()
 
@@ -89,6 +90,20 @@ def _wait(process: "Stat", deadline: float) -> None:
     poll.register(fd, select.POLLIN)
     poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
     os.close(fd)
+
+
+def _unmark(state: PodState, mark: "Mark") -> bool:
+    """Whether it was still the dead shim's: a new one marks the pod under the same lock."""
+    from reaper_runtime.shim.sockets import Lock
+
+    try:
+        with Lock():
+            held = state.holds(mark)
+            if held:
+                state.unmark()
+            return held
+    except OSError:
+        return False  # the fork server sees to it when the next shim is killed
 
 
 def _address(bundle: str) -> str:

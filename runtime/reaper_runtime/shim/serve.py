@@ -44,13 +44,13 @@ def run(launch: "Launch", reply: "Callable[[bytes], None]") -> "NoReturn":
     state = PodState(launch.namespace, group)
     log = Log(launch.bundle, id=launch.container, namespace=launch.namespace)
     names = (launch.namespace, group)
-    noted = note(state, endpoint.path, log)
+    mark = note(state, endpoint.path, log)
     reply(endpoint.answer())  # it listens: what containerd sends meanwhile waits a millisecond
     os.setsid()
     os.chdir("/")
     _die_before_containerd()
-    shim = Shim(launch, endpoint.listener, state, log)
-    if noted:
+    shim = Shim(launch, endpoint.listener, state, log, mark)
+    if mark:
         cgroup.prepare(*names)  # while nobody waits
     libc.set_command_line(
         f"containerd-shim-reaper-v2 -namespace {launch.namespace} -id {group} -address {launch.address}"
@@ -64,7 +64,10 @@ def run(launch: "Launch", reply: "Callable[[bytes], None]") -> "NoReturn":
 class Shim:
     """Loop, pod, publisher and server of one pod, wired together."""
 
-    def __init__(self, launch: "Launch", listener: "socket.socket", state: PodState, log: Log) -> None:
+    def __init__(
+        self, launch: "Launch", listener: "socket.socket", state: PodState, log: Log, mark: Mark | None
+    ) -> None:
+        """mark: what note() has written down."""
         libc.become_subreaper()
         self._log = log
         self._loop = Loop(lambda error: log.error(f"defect: {type(error).__name__}: {error}"))
@@ -83,6 +86,7 @@ class Shim:
         )
         self._service = TaskService(self._pod, self._publisher, self._shut_down, refusal)
         self._server = Server(self._loop, listener, {name: self._service.methods() for name in SERVICES}, log.warn)
+        self._mark = mark
         self._socket: str = listener.getsockname()
         self._stopping = False
 
@@ -117,23 +121,31 @@ class Shim:
         self._publisher.sent.when_done(self._stop_soon)
         sockets.remove_dead(self._socket)
         cgroup.forget(*self._pod.names)
-        self._pod.state.unmark()
-        self._pod.state.task.forget()
+        self._forget()
+
+    def _forget(self) -> None:
+        """What is written down of the pod, unless a new shim of its id has written it by now."""
+        state = self._pod.state
+        with sockets.Lock():
+            if self._mark is not None and state.holds(self._mark):
+                state.unmark()
+                state.task.forget()
 
     def _stop_soon(self) -> None:
         self._loop.call_later(0, self._loop.stop)
 
 
-def note(state: PodState, socket_path: str, log: Log) -> bool:
+def note(state: PodState, socket_path: str, log: Log) -> Mark | None:
     """Write down what this shim has, for who clears up after it if it is killed: before anybody is told that it is
-    there. Whether it could be."""
+    there. None if it could not be."""
     mark = Mark.of_this_process(cgroup.places(state.namespace, state.group), socket_path)
     try:
-        state.mark(mark)
+        with sockets.Lock():
+            state.mark(mark)
     except OSError as error:  # each container will be refused for the same reason
         log.warn(f"{state.path} cannot be written: {error.strerror}")
-        return False
-    return True
+        return None
+    return mark
 
 
 def _die_before_containerd() -> None:

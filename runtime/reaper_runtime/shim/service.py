@@ -203,6 +203,7 @@ class TaskService:
         where = f"the resources of container {request.id}"
         wanted = text.decode(request.resources.value if request.resources else b"{}", where)
         container.tracking.update(resources.parse(wanted, where))
+        self._pod.restore_limits(container)
         return m.Empty()
 
     async def pause(self, request: m.PauseRequest) -> m.Empty:

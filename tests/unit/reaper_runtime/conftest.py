@@ -5,24 +5,27 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reaper_runtime.exits import Exit, Reaper
 from reaper_runtime.host import libc, procfs
-from reaper_runtime.host.cgroup import cgroup
+from reaper_runtime.host.cgroup import cgroup, directory, hierarchies
+from reaper_runtime.host.cgroup.hierarchies import UNIFIED, Hierarchies
+from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.loop import Loop
 from reaper_runtime.oci import bundle
 from reaper_runtime.pod import Pod
 from reaper_runtime.process import RUNNING, STOPPED, HostProcess
 from reaper_runtime.state import PodState
+from tests.fakes.cgroups import Taken, has_hugetlb
 from tests.fakes.containers import NOWHERE, SLEEP
 from tests.fakes.runtime import run_in, settled, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
 
     from reaper_runtime.container import Container
 
@@ -96,6 +99,37 @@ def pod(loop: Loop, reaper: Reaper, exits: list[tuple[str, str, int]], tmp_path:
     for container in made.containers.values():
         container.tracking.remove()
     cgroup.forget(*made.names)
+
+
+@pytest.fixture
+def fifos(tmp_path: Path) -> Iterator[StdioPaths]:
+    """Streams as containerd makes them, with somebody who reads the outputs."""
+    paths = [tmp_path / f"fifo-{name}" for name in ("in", "out", "err")]
+    for path in paths:
+        os.mkfifo(path)
+    readers = [os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in paths[1:]]
+    yield StdioPaths(*map(str, paths))
+    for fd in readers:
+        os.close(fd)
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taken]:
+    """Skips where version 2 lacks the controller. What is in the slice is removed: it must have ended."""
+    mount = hierarchies.current().mounts.get(UNIFIED)
+    if mount is None or "hugetlb" not in Path(mount, "cgroup.controllers").read_text().split():
+        pytest.skip("no controller hugetlb in cgroup version 2")
+    monkeypatch.setattr(hierarchies, "_found", Hierarchies({UNIFIED: mount}, ["hugetlb"]))
+    made = Taken(mount)
+    enabled = [above for above in made.place.parents if above.is_relative_to(mount) and not has_hugetlb(above)]
+    yield made
+    for place in (*made.place.glob("*/"), made.place):
+        place.rmdir()
+    directory.remove_empty(str(made.place.parent))
+    for place in filter(has_hugetlb, enabled):
+        (place / "cgroup.subtree_control").write_text("-hugetlb")
+    monkeypatch.undo()
+    hierarchies.refresh()
 
 
 @pytest.fixture

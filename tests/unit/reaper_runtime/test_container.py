@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reaper_runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ReaperError
+from reaper_runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ReaperError, Unavailable
 from reaper_runtime.oci import bundle
 from reaper_runtime.process import CREATED, RUNNING, STOPPED
 from tests.fakes.containers import NOWHERE, SLEEP, exit_code, start_exec
-from tests.fakes.runtime import is_alive, needs_root, open_fds, shell, spec, write_bundle
+from tests.fakes.runtime import Reader, few_descriptors, is_alive, needs_root, open_fds, shell, spec, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from reaper_runtime.container import Container
+    from reaper_runtime.host.stdio import StdioPaths
+    from reaper_runtime.loop import Loop
     from reaper_runtime.pod import Pod
 
     Run = Callable[..., Any]
@@ -186,6 +188,46 @@ def test_an_exec_that_cannot_be_prepared_leaves_nothing(run: Run, make: Make, po
         assert open_fds() == before
 
     run(story())
+
+
+@pytest.mark.parametrize("spare", range(16))
+def test_an_exec_for_which_the_node_lacks_a_descriptor_leaves_none(
+    run: Run, make: Make, fifos: StdioPaths, spare: int
+) -> None:
+    """Wherever it fails: at its streams, at the namespaces that it enters, at its fork."""
+
+    async def story() -> None:
+        container = await make()
+        before = open_fds()
+        with few_descriptors(spare), pytest.raises((FailedPrecondition, Unavailable), match="Too many open files"):
+            await container.add_exec("x", spec(*SLEEP), fifos)
+        assert (container.execs, container.exec_stdio) == ({}, {})
+        assert open_fds() == before
+
+    run(story())
+
+
+def test_what_a_container_discards_an_exec_of_it_does_not(
+    run: Run, pod: Pod, loop: Loop, fifos: StdioPaths, tmp_path: Path
+) -> None:
+    annotations = {"reaper.runtime/stdout": "discard", "reaper.runtime/stderr": "discard"}
+    loaded = bundle.load(write_bundle(tmp_path / "one", *SLEEP, annotations=annotations))
+    out, err = (Reader(loop, Path(path)) for path in (fifos.stdout, fifos.stderr))
+
+    async def story() -> None:
+        container = await pod.create("one", loaded, NOWHERE)
+        await container.start("", lambda _pid: None)
+        await container.add_exec("x", shell("echo said; echo warned >&2"), fifos)
+        await container.start("x", lambda _pid: None)
+        assert await exit_code(container, "x") == 0
+        await container.delete("x")
+        await out.ended
+        await err.ended
+
+    run(story())
+    assert (out.data, err.data) == (b"said\n", b"warned\n")
+    out.close()
+    err.close()
 
 
 def test_an_exec_that_was_never_started_can_be_deleted(run: Run, make: Make) -> None:

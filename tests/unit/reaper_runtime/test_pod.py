@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reaper_runtime.errors import AlreadyExists, FailedPrecondition, NotFound
+from reaper_runtime.config import Config
+from reaper_runtime.errors import AlreadyExists, FailedPrecondition, NotFound, Unavailable
 from reaper_runtime.host import procfs
 from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.oci import bundle
+from reaper_runtime.placement import Placement
 from reaper_runtime.process import RUNNING
-from tests.fakes.runtime import eventually, is_alive, needs_root, open_fds, write_bundle, write_sandbox
+from tests.fakes.runtime import eventually, few_descriptors, is_alive, needs_root, open_fds, write_bundle, write_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,6 +79,33 @@ def test_a_container_that_cannot_be_prepared_leaves_nothing(run: Run, pod: Pod, 
         assert open_fds() == before
 
     run(story())
+
+
+def test_a_container_that_has_no_file_system_leaves_nothing(
+    run: Run, pod: Pod, fifos: StdioPaths, tmp_path: Path
+) -> None:
+    pod._placement = Placement(Config(overlay_isolation="none"), "k8s.io")
+    pod._network = ""  # its sandbox has none
+    asks = {"reaper.runtime/network": "pod"}
+    loaded = bundle.load(write_bundle(tmp_path / "one", "/bin/true", annotations=asks))
+    before = open_fds()
+    with pytest.raises(FailedPrecondition, match="names no network namespace"):
+        run(pod.create("one", loaded, fifos))
+    assert pod.containers == {}
+    assert open_fds() == before
+
+
+@pytest.mark.parametrize("spare", range(14))
+def test_a_container_for_which_the_node_lacks_a_descriptor_leaves_none(
+    run: Run, pod: Pod, fifos: StdioPaths, tmp_path: Path, spare: int
+) -> None:
+    """Wherever it fails: at its streams, or at its fork."""
+    loaded = bundle.load(write_bundle(tmp_path / "one", "/bin/true"))
+    before = open_fds()
+    with few_descriptors(spare), pytest.raises((FailedPrecondition, Unavailable), match="Too many open files"):
+        run(pod.create("one", loaded, fifos))
+    assert pod.containers == {}
+    assert open_fds() == before
 
 
 def test_the_sandbox_lives_until_it_is_killed(

@@ -37,6 +37,21 @@ class Cgroup:
         """Each directory once, the one that tracks first."""
         return list(dict.fromkeys((self.tracking, *self.paths.values())))
 
+    @property
+    def unified(self) -> bool:
+        """Whether its limits are those of version 2: beside version 1, that one has them."""
+        return UNIFIED in self.paths and "memory" not in self.paths
+
+    def restore(self) -> None:
+        """Have the controllers of version 2 again that limits need; their files are as those of a new cgroup then.
+
+        systemd takes them from a slice in which it knows of nobody that needs them, whenever it realizes that again.
+        """
+        hierarchies = current()
+        mount, place = hierarchies.mounts.get(UNIFIED, ""), self.paths[UNIFIED]
+        if mount and place.startswith(f"{mount}/"):
+            _have(hierarchies, place.removeprefix(f"{mount}/"), LIMITED)
+
     @staticmethod
     def join_files(directories: "Iterable[str]") -> tuple[str, ...]:
         """What a process writes to, to join these of its directories."""
@@ -145,12 +160,18 @@ def _make(hierarchies: "Hierarchies", name: str, path: str, controllers: "Iterab
     place = os.path.join(mount, path)
     directory.make(place)
     if name == UNIFIED:
-        wanted = hierarchies.controllers.intersection(controllers)
-        if not wanted.issubset(directory.read(f"{place}/cgroup.controllers").split() if wanted else ()):
-            _enable(mount, path, wanted)
+        _have(hierarchies, path, controllers)
     elif name == "cpuset":
         _inherit_cpuset(mount, path)
     return place
+
+
+def _have(hierarchies: "Hierarchies", path: str, controllers: "Iterable[str]") -> None:
+    """Have those of these controllers of version 2 that the node has, in a cgroup that may have them already."""
+    mount = hierarchies.mounts[UNIFIED]
+    wanted = hierarchies.controllers.intersection(controllers)
+    if wanted and not wanted.issubset(directory.read(f"{mount}/{path}/cgroup.controllers").split()):
+        _enable(mount, path, wanted)
 
 
 def _enable(mount: str, path: str, controllers: "Iterable[str]") -> None:

@@ -8,7 +8,6 @@ import os
 
 from reaper_runtime.errors import FailedPrecondition, InvalidArgument
 from reaper_runtime.host.cgroup import directory
-from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +29,15 @@ class Setting:
         self.value = value
 
 
-def apply(cgroup: "Cgroup", resources: "Resources") -> None:
-    """Write all limits; raises FailedPrecondition that names the first which the node cannot have."""
-    second = UNIFIED in cgroup.paths and "memory" not in cgroup.paths
+def apply(cgroup: "Cgroup", resources: "Resources", kept: tuple[Setting, ...] = ()) -> tuple[Setting, ...]:
+    """Write all limits, with what was kept of earlier ones; gives what is to be kept.
+
+    Raises FailedPrecondition that names the first which the node cannot have.
+    """
+    wanted = version2(resources) if cgroup.unified else version1(resources)
+    settings = {setting.file: setting for setting in (*kept, *wanted)}  # of two the later
     again = []
-    for setting in version2(resources) if second else version1(resources):
+    for setting in settings.values():
         path = cgroup.find(setting.controller, setting.file)
         if not path:
             raise FailedPrecondition(
@@ -45,6 +48,7 @@ def apply(cgroup: "Cgroup", resources: "Resources") -> None:
             again.append((path, setting))
     for path, setting in again:
         _write(path, setting, last_try=True)
+    return tuple(settings.values())
 
 
 def _write(path: str, setting: "Setting", *, last_try: bool) -> bool:

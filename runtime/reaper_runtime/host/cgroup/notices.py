@@ -60,7 +60,11 @@ class OomWatch:
         self._loop.watch(fd, _CHANGED, lambda _: self.check())
 
     def _counted(self, fd: int) -> bool:
-        before, self._told = self._told, _oom_kills(fd)
+        before = self._told
+        try:
+            self._told = _oom_kills(fd)
+        except OSError:  # ENODEV: the controller was taken away, and the file with it. The kernel wakes nobody for that
+            return False
         return self._told > before
 
     def _watch_control(self, path: str) -> None:

@@ -187,6 +187,26 @@ def test_a_file_beyond_the_limit_is_not_parsed(tmp_path: Path) -> None:
         bundle.load(str(tmp_path))
 
 
+@pytest.mark.parametrize("of_container", [False, True])
+@pytest.mark.parametrize("said", [{}, {"noNewPrivileges": None}, {"noNewPrivileges": False}, {"noNewPrivileges": True}])
+def test_an_exec_that_leaves_no_new_privileges_out_has_the_containers(
+    *, of_container: bool, said: dict[str, bool | None]
+) -> None:
+    container = process.parse_process({"args": ["a"], "noNewPrivileges": of_container}, "x")
+    spec = process.parse_exec(json.dumps({"args": ["a"], **said}).encode(), "x", container)
+    answer = said.get("noNewPrivileges")
+    assert spec.no_new_privileges is (of_container if answer is None else answer)
+
+
+@pytest.mark.parametrize("said", [{}, {"user": None, "capabilities": None}])
+def test_an_exec_that_leaves_user_and_capabilities_out_has_the_containers(said: dict[str, None]) -> None:
+    rights = {"user": {"uid": 7, "gid": 8}, "capabilities": {"bounding": []}}
+    container = process.parse_process({"args": ["a"], **rights}, "x")
+    spec = process.parse_exec(json.dumps({"args": ["a"], **said}).encode(), "x", container)
+    assert (spec.user, spec.capabilities) == (container.user, container.capabilities)
+    assert spec.capabilities is not None
+
+
 def test_an_exec_spec_is_read_like_a_process() -> None:
     assert process.parse_exec(b'{"args":["a"]}', "x", None).args == ("a",)
     for bad in (b"", b"[]", b"{}"):

@@ -14,7 +14,7 @@ import pytest
 from reaper_runtime.errors import InvalidArgument
 from reaper_runtime.host import procfs
 from reaper_runtime.host.cgroup import cgroup
-from reaper_runtime.shim.delete import delete
+from reaper_runtime.shim.delete import clear, delete
 from reaper_runtime.state import Mark, PodState, Record
 from reaper_runtime.task import TaskProcess
 from tests.fakes.runtime import eventually, is_alive
@@ -192,6 +192,26 @@ def test_a_stranger_with_a_recorded_pid_is_left_alone(state: PodState, call: Cal
     _record(state, "c1", stranger, older=1)
     call("c1")
     assert is_alive(stranger)
+
+
+class Overtaken(PodState):
+    """A pod of which a new shim is started right after somebody has looked whose it is."""
+
+    def holds(self, mark: Mark) -> bool:
+        held = super().holds(mark)
+        self.mark(Mark(4711, 5))
+        return held
+
+
+def test_a_pod_that_is_started_again_while_it_is_cleared_keeps_its_mark(tmp_path: Path) -> None:
+    dead = Mark(DEAD, 1)
+    state = Overtaken("k8s.io", "pod", str(tmp_path / "state"))
+    state.mark(dead)
+    whose = {"namespace": "default", "pod": "hello", "pod_uid": "pod-2", "task": "hello", "overlay": ""}
+    state.task.write(TaskProcess(4712, 6, **whose))
+    clear(state, [], whole_pod=True, mark=dead)
+    assert PodState("k8s.io", "pod", str(tmp_path / "state")).holds(Mark(4711, 5))
+    assert Path(state.task._path).exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"12", b"x y", b"\xff"])

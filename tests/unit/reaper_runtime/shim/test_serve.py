@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from reaper_runtime.loop import Future
 from reaper_runtime.shim import serve, sockets
 from reaper_runtime.shim.launch import Launch
 from reaper_runtime.shim.log import Log
-from reaper_runtime.state import PodState
+from reaper_runtime.state import Mark, PodState
 from reaper_runtime.task import TaskProcess
 from reaper_runtime.wire import messages as m
 from reaper_runtime.wire.messages import CreateTaskRequest
@@ -21,7 +22,6 @@ from tests.fakes.ttrpc import Peer, code, listen, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("reaper")
 
@@ -31,7 +31,8 @@ def shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[serve.Shim
     monkeypatch.setattr(serve, "IDLE_SECONDS", 0.01)
     launch = Launch(container="c", namespace="ns", address="", ttrpc_address="", bundle=str(tmp_path), bootstrap=b"")
     state = PodState("ns", f"pod-{os.getpid()}", str(tmp_path / "state"))
-    made = serve.Shim(launch, listen(tmp_path / "s"), state, Log(str(tmp_path)))
+    log = Log(str(tmp_path))
+    made = serve.Shim(launch, listen(tmp_path / "s"), state, log, serve.note(state, str(tmp_path / "s"), log))
     yield made
     made._server.close()
     made._loop.close()
@@ -51,6 +52,17 @@ def test_a_shim_that_ends_leaves_the_socket_of_its_successor(shim: serve.Shim, t
     shim.serve()
     assert sockets.is_served(str(tmp_path / "s"))
     successor.close()
+
+
+def test_a_shim_that_ends_leaves_what_its_successor_has_noted(shim: serve.Shim) -> None:
+    """A pod of the same id was started between its last look and its end."""
+    state = shim._pod.state
+    state.mark(Mark(4711, 5))
+    whose = {"namespace": "default", "pod": "hello", "pod_uid": "pod-2", "task": "hello", "overlay": ""}
+    state.task.write(TaskProcess(4712, 6, **whose))
+    shim.serve()
+    assert state.holds(Mark(4711, 5))
+    assert Path(state.task._path).exists()
 
 
 def test_a_shim_that_is_ending_takes_no_container_and_no_connection(
@@ -97,6 +109,9 @@ def test_nothing_of_its_name_is_left_when_shutdown_is_answered(
 
 
 def test_a_state_that_cannot_be_written_is_said_in_the_log(shim: serve.Shim, tmp_path: Path) -> None:
+    shim._pod.state.unmark()
+    (tmp_path / "state" / "ns").rmdir()
+    (tmp_path / "state").rmdir()
     (tmp_path / "state").write_text("not a folder")
     shim._log.copy_to(str(tmp_path / "log"))
     assert not serve.note(shim._pod.state, str(tmp_path / "s"), shim._log)
@@ -168,7 +183,8 @@ def test_the_configuration_comes_with_the_launch(tmp_path: Path) -> None:
 
 def test_a_wrong_configuration_refuses_every_container_of_the_pod(tmp_path: Path) -> None:
     launch = _launch(tmp_path, REAPER_DNS_MODE="none")
-    made = serve.Shim(launch, listen(tmp_path / "s2"), PodState("ns", "pod", str(tmp_path)), Log(str(tmp_path)))
+    state, log = PodState("ns", "pod", str(tmp_path)), Log(str(tmp_path))
+    made = serve.Shim(launch, listen(tmp_path / "s2"), state, log, None)
     client = Peer(made._loop, tmp_path / "s2")
     request = CreateTaskRequest(id="c", bundle=write_sandbox(tmp_path / "b"))
     answer = run_in(made._loop, client.call(serve.SERVICES[0], "Create", request))

@@ -106,6 +106,17 @@ def test_they_are_written(tmp_path: Path) -> None:
     assert ((tmp_path / "memory.max").read_text(), (tmp_path / "pids.max").read_text()) == ("4096", "7")
 
 
+def test_what_was_kept_is_written_again_and_the_later_counts(tmp_path: Path) -> None:
+    for file in ("memory.max", "memory.swap.max", "pids.max"):
+        (tmp_path / file).touch()
+    group = Cgroup({"": str(tmp_path)}, limited=True)
+    kept = limits.apply(group, _parsed({"memory": {"limit": 4096, "swap": 8192}, "pids": {"limit": 7}}))
+    (tmp_path / "pids.max").write_text("")
+    now = limits.apply(group, _parsed({"memory": {"limit": 16384}}), kept)
+    assert _texts(list(now)) == {"memory.max": "16384", "memory.swap.max": "4096", "pids.max": "7"}
+    assert all((tmp_path / setting.file).read_text().startswith(setting.value) for setting in now)
+
+
 def test_a_limit_that_the_node_lacks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         FailedPrecondition, match=r"linux\.resources\.memory\.limit cannot be applied .* no memory\.max"

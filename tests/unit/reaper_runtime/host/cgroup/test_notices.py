@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reaper_runtime.loop import Loop
+    from tests.fakes.cgroups import Taken
 
     Run = Callable[..., Any]
     Sleeper = Callable[..., int]
@@ -97,6 +98,26 @@ def test_a_watch_that_cannot_be_made_leaves_no_descriptor(loop: Loop, tmp_path: 
     with pytest.raises(OSError, match=r"cgroup.event_control"):
         OomWatch(loop, Cgroup({"memory": str(tmp_path)}, limited=True), lambda: None)
     assert open_fds() == before
+
+
+class InPlaceOfMemory(Cgroup):
+    """A cgroup whose memory.events are those of hugetlb, which every machine with version 2 leaves to it."""
+
+    def find(self, controller: str, file: str) -> str:
+        return super().find(controller, file.replace("memory.events", "hugetlb.2MB.events"))
+
+
+def test_a_watch_whose_file_went_with_its_controller_tells_nothing(loop: Loop, run: Run, taken: Taken) -> None:
+    group = InPlaceOfMemory(cgroup.limit(f"{taken.path}/one", "ns", "pod", "one").paths, limited=True)
+    calls: list[bool] = []
+    before = open_fds()
+    watch = OomWatch(loop, group, lambda: calls.append(True))
+    assert open_fds() == before + 1
+    taken.away()
+    watch.check()
+    run(turn(loop, 0.02))
+    watch.close()
+    assert (calls, open_fds()) == ([], before)
 
 
 def test_a_group_without_memory_is_not_watched(loop: Loop, tmp_path: Path) -> None:
