@@ -13,8 +13,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from reaper_cli.errors import Interrupted
-from reaper_cli.options import target_flags
+from reaper_cli.options import COMPLETE_VARIABLE, target_flags
 from reaper_cli.session import Session
+from reaper_cli.streams import be_lenient
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -122,9 +123,10 @@ def plugin(ctx: click.Context, target: Target) -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    be_lenient()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    plugin.main(prog_name=PROGRAM)
+    plugin.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     sys.exit(0)
 
 

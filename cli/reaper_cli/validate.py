@@ -37,7 +37,18 @@ def _explain(context: click.Context, _: click.Parameter, name: str | None) -> No
         context.exit()
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Program(click.Command):
+    """The console script, which is a verb of the plugin too."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Before anything is printed, the help too."""
+        from reaper_cli.streams import be_lenient
+
+        be_lenient()
+        return super().main(*args, **extra)
+
+
+@click.command(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("files", nargs=-1, metavar="FILE...")
 @click.option(
     "--format",
