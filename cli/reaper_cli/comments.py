@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def put(document: CommentedMap, comments: Commented, moves: Mapping[Path, Path])
 def as_commented(value: Any) -> Any:
     """Plain mappings and lists as ruamel's, which can hold comments."""
     if isinstance(value, dict):
-        found = value if isinstance(value, CommentedMap) else CommentedMap(value)
+        found = value if isinstance(value, CommentedMap) and not value.merge else _own(value)
         for key in found:
             found[key] = as_commented(found[key])
         return found
@@ -86,6 +87,14 @@ def as_commented(value: Any) -> Any:
             items[number] = as_commented(item)
         return items
     return value
+
+
+def _own(value: dict[Any, Any]) -> CommentedMap:
+    """With everything written out that a merge key (<<) brought: what it named may not have come along."""
+    found = CommentedMap(value)
+    if isinstance(value, CommentedMap) and value.fa.flow_style():
+        found.fa.set_flow_style()
+    return found
 
 
 def _moved(path: Path, moves: Mapping[Path, Path]) -> Path:
@@ -110,10 +119,18 @@ def _write(document: CommentedMap, target: Path, text: str, *, beside: bool) -> 
     node, key, depth = found
     filled = isinstance(node[key], (CommentedMap, CommentedSeq)) and node[key] and not node[key].fa.flow_style()
     if beside and not filled:
-        node.yaml_add_eol_comment(text, key, column=0)
+        _write_beside(node, key, text)
     else:
         node.yaml_set_comment_before_after_key(key, before=text, indent=_BASE * depth)
     return True
+
+
+def _write_beside(node: Any, key: str | int, text: str) -> None:
+    above = node.ca.items.get(key) if isinstance(node, CommentedSeq) else None
+    if above is None:
+        node.yaml_add_eol_comment(text, key, column=0)
+    else:  # an item of a list with a comment above it is more than ruamel's own way can do
+        above[0] = CommentToken(f"# {text}", CommentMark(0))
 
 
 def _holder(document: CommentedMap, target: Path) -> tuple[Any, str | int, int] | None:
@@ -137,6 +154,8 @@ def _has(node: Any, part: str | int) -> bool:
 def _places(node: Any, path: Path) -> Iterator[tuple[int, int, Path]]:
     if isinstance(node, CommentedMap):
         for key in node:
+            if key not in (node.lc.data or ()):  # what a merge key (<<) brings stands elsewhere
+                continue
             line, column = node.lc.key(key)
             yield line, column, (*path, key)
             yield from _places(node[key], (*path, key))
