@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from reaper_cli.errors import Interrupted
+from reaper_cli.errors import Interrupted, Terminated
 from reaper_cli.options import COMPLETE_VARIABLE, target_flags
 from reaper_cli.session import Session
 from reaper_cli.streams import be_lenient
@@ -131,4 +131,4 @@ def main() -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
-    raise KeyboardInterrupt
+    raise Terminated

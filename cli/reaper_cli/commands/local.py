@@ -56,7 +56,8 @@ def run(
     sudo kubectl-reaper local run -f task.yaml
     sudo kubectl-reaper local run -f task.yaml -f secrets.yaml -e DEBUG=1
 
-    Exit codes: the process's own, 1 it could not be started, 2 wrong usage, 124 its activeDeadlineSeconds have passed.
+    Exit codes: the process's own, 1 it could not be started, 2 wrong usage, 124 its activeDeadlineSeconds have passed,
+    130 this program got SIGTERM or SIGHUP, and so ended the process.
     """
     from reaper_cli.local.machine import Machine, find_runtime, require_root
 
