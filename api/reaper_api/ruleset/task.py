@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from reaper_api.ruleset.plain import is_plain, is_plain_name
+from reaper_api.names import is_object_name
+from reaper_api.ruleset.metadata import NOT_TEXT, pairs
+from reaper_api.ruleset.plain import is_plain
 from reaper_api.ruleset.rule import Admission, Cel, Path, Rule, Severity, Subject, Violation
 from reaper_api.ruleset.template import mapping
 from reaper_api.vocabulary import (
@@ -111,7 +113,7 @@ def _values(task: Task) -> Iterator[Violation]:
             path = parsed(problem.partition(":")[0])
             hint = ""
             if problem.endswith(MUST_BE_TEXT) and isinstance(_at(task, path), bool | int | float):
-                hint = ". It is read as a boolean or a number, as kubectl reads it: put quotes around text"
+                hint = f". {NOT_TEXT}"
             yield Violation(path, problem + hint)
 
 
@@ -176,7 +178,7 @@ def _name(task: Task) -> Iterator[Violation]:
         yield Violation(("metadata",), "metadata must be a mapping with a name in it")
     elif "name" not in metadata and "generateName" not in metadata:
         yield Violation(("metadata",), "metadata.name is missing")
-    elif "name" in metadata and not is_plain_name(metadata["name"]) and not _is_object_name(metadata["name"]):
+    elif "name" in metadata and not is_object_name(metadata["name"]):
         yield Violation(
             ("metadata", "name"),
             f"metadata.name: {metadata['name']!r} is no name of an object: write text of lower case letters, digits, "
@@ -184,10 +186,8 @@ def _name(task: Task) -> Iterator[Violation]:
         )
 
 
-def _is_object_name(name: object) -> bool:
-    from reaper_api.fields import is_object_name
-
-    return is_object_name(name)
+def _pairs(task: Task) -> Iterator[Violation]:
+    return pairs(task.get("metadata"), ("metadata",))
 
 
 def _without_effect(task: Task) -> Iterator[Violation]:
@@ -291,5 +291,15 @@ RULES = (
         message="The schema of the CRD, or one of its CEL rules, refuses the value",
         advice="The message says what is allowed, as does kubectl explain reapertask.spec.",
         check=_values,
+    ),
+    Rule(
+        id="RPR107",
+        name="label or annotation",
+        severity=Severity.ERROR,
+        about=Subject.TASK,
+        field="metadata.labels, metadata.annotations",
+        message="Labels and annotations are text, below keys such as app or example.com/app; a label's value is short",
+        advice="Put quotes around the value, or write letters, digits, '-', '_' and '.' only.",
+        check=_pairs,
     ),
 )

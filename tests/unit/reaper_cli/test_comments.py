@@ -106,8 +106,7 @@ def test_comments_of_fields_that_are_gone_are_counted() -> None:
 def test_comments_above_and_beside_the_same_place_both_stay(text: str) -> None:
     (document,) = documents(text)
     taken = take(document, text)
-    moves = {("a",): ("a",)}
-    assert put(document, taken, moves) == 0
+    assert put(document, taken, {("a",): ("a",)}) == 0
     written = dump(document)
     assert sorted(word for line in written.splitlines() for word in line.partition("#")[2].split()) == sorted(
         word for line in text.splitlines() for word in line.partition("#")[2].split()
