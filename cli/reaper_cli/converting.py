@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reaper_api.conversion import KINDS, Conversion, Field, Verdict, to_pod, to_task
+from reaper_api.conversion import Conversion, Field, Verdict, holds_pod, to_pod, to_task
 from reaper_api.conversion.report import text
 from reaper_api.vocabulary import KIND
 from reaper_cli import comments
@@ -56,7 +56,7 @@ def _convert(body: Any, source: str, node: str) -> Converted:
     kind = body.get("kind")
     metadata = body.get("metadata") or {}
     title = f"{kind} {metadata.get('name') or metadata.get('generateName') or 'without a name'}"
-    if kind not in KINDS and kind != KIND:
+    if not holds_pod(body) and kind != KIND:
         return Converted(title, body)
     taken = comments.take(body, source)
     conversion = to_pod(body) if kind == KIND else to_task(body, node)

@@ -9,7 +9,7 @@ from reaper_api.conversion.pod import POD
 from reaper_api.conversion.report import Body, Conversion, Path
 from reaper_api.conversion.user import convert_user
 from reaper_api.conversion.volumes import convert_volumes
-from reaper_api.conversion.workload import KINDS, ONE_PROCESS, Kind, convert_around
+from reaper_api.conversion.workload import KINDS, ONE_PROCESS, Kind, convert_around, holds_pod
 from reaper_api.task import InvalidTask, ReaperTask
 from reaper_api.vocabulary import (
     ANNOTATION_DNS,
@@ -41,7 +41,7 @@ def to_task(body: Mapping[str, Any], node: str = "") -> Conversion:
     """The task that does what `body` does; on `node`, if that is given. Raises ValueError for a kind that holds no
     Pod."""
     name = str(body.get("kind"))
-    if name not in KINDS:
+    if not holds_pod(body):
         raise ValueError(f"a {name} is no {', '.join(KINDS)}: it has no processes")
     kind = KINDS[name]
     draft = Draft()

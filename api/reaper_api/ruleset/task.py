@@ -11,13 +11,14 @@ from reaper_api.names import is_object_name
 from reaper_api.ruleset.metadata import NOT_TEXT, pairs
 from reaper_api.ruleset.plain import is_plain
 from reaper_api.ruleset.rule import Admission, Cel, Path, Rule, Severity, Subject, Violation
-from reaper_api.ruleset.template import mapping
+from reaper_api.ruleset.template import mapping, shown
 from reaper_api.vocabulary import (
     ANNOTATION_DNS,
     ANNOTATION_OVERLAY,
     ANNOTATION_STDERR,
     ANNOTATION_STDOUT,
     API_VERSION,
+    GROUP,
     KIND,
     RUNTIME_CLASS,
     RUNTIME_PREFIX,
@@ -170,6 +171,8 @@ def _twice(items: Sequence[Any], identity: list[str], path: Path) -> Iterator[Vi
 def _version(task: Task) -> Iterator[Violation]:
     if task.get("apiVersion") != API_VERSION:
         yield Violation(("apiVersion",), f"apiVersion must be {API_VERSION}")
+    if task.get("kind") != KIND:
+        yield Violation(("kind",), f"there is no kind {shown(task.get('kind'))} in {GROUP}: write kind: {KIND}")
 
 
 def _name(task: Task) -> Iterator[Violation]:
@@ -232,12 +235,12 @@ _SAYS = f"k + ' has no effect on a {KIND}'"
 RULES = (
     Rule(
         id="RPR101",
-        name="version of the API",
+        name="version and kind",
         severity=Severity.ERROR,
         about=Subject.TASK,
-        field="apiVersion",
-        message=f"apiVersion must be {API_VERSION}",
-        advice=f"Write apiVersion: {API_VERSION}.",
+        field="apiVersion, kind",
+        message=f"apiVersion must be {API_VERSION}, and the one kind there is {KIND}",
+        advice=f"Write apiVersion: {API_VERSION} and kind: {KIND}.",
         check=_version,
     ),
     Rule(

@@ -48,6 +48,13 @@ def test_several_files_and_kinds(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_a_kind_of_the_same_name_in_another_api_is_passed_on() -> None:
+    result = FakeCluster().run(
+        "convert", stdin="apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: j}\n"
+    )
+    assert (result.exit_code, result.stderr) == (0, "Job j: passed on as it is\n")
+
+
 def test_json_is_one_object_or_a_list() -> None:
     one = json.loads(FakeCluster().run("convert", "-o", "json", stdin=POD).stdout)
     assert one["kind"] == "ReaperTask"
