@@ -11,7 +11,7 @@ from reaper_api.conversion import Conversion, Field, Verdict, holds_pod, to_pod,
 from reaper_api.conversion.report import text
 from reaper_api.vocabulary import KIND
 from reaper_cli import comments
-from reaper_cli.manifests import documents, items
+from reaper_cli.manifests import checked, documents, items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def convert_text(source: str, *, node: str = "") -> Iterator[Converted]:
     """Each object of a YAML stream: what holds a Pod becomes a ReaperTask, a ReaperTask a Pod. Raises YAMLError."""
     for document in documents(source):
         for body in items(document):
-            yield _convert(body, source, node)
+            yield _convert(checked(body), source, node)
 
 
 def _convert(body: Any, source: str, node: str) -> Converted:

@@ -112,10 +112,11 @@ def _mount_field(draft: Draft, path: Path, key: str, value: Any, place: Path, ti
 
 
 def _source(draft: Draft, path: Path, value: Any, place: Path, mount: Mapping[str, Any], *, first: bool) -> None:
+    host_path: Mapping[str, Any] = (value or {}) if place[-1] == "hostPath" else {}
     if place[-1] == "hostPath" and mount.get("subPath"):
         place, note = (*place, "path"), "with the subPath of the mount"
-        new: Any = f"{value['path'].rstrip('/')}/{mount['subPath']}"
-    elif place[-1] == "hostPath" and value.get("path") == "/":
+        new: Any = f"{str(host_path.get('path', '')).rstrip('/')}/{mount['subPath']}"
+    elif host_path.get("path") == "/":
         note, new = _ROOT, value
     elif place[-1] == "projected":
         _projected(draft, path, value, place, first=first)

@@ -55,6 +55,13 @@ def test_a_kind_of_the_same_name_in_another_api_is_passed_on() -> None:
     assert (result.exit_code, result.stderr) == (0, "Job j: passed on as it is\n")
 
 
+@pytest.mark.parametrize("metadata", ["3", "{name: {{ .Values.name }}}", "{name: p, labels: {on: x}}"])
+def test_an_object_that_cannot_be_read_is_wrong_usage(metadata: str) -> None:
+    result = FakeCluster().run("convert", stdin=POD.replace("{name: p}", metadata))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "-: line 2: " in result.stderr
+
+
 def test_json_is_one_object_or_a_list() -> None:
     one = json.loads(FakeCluster().run("convert", "-o", "json", stdin=POD).stdout)
     assert one["kind"] == "ReaperTask"
