@@ -81,6 +81,8 @@ class Plugin(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that was typed, or an error that names the one that was meant."""
         name = args[0]
+        if name not in VERBS and ctx.resilient_parsing:
+            return name, click.Command(name, add_help_option=False), args[1:]  # completion has nothing to say of it
         if name not in VERBS and not name.startswith("-"):
             close = difflib.get_close_matches(name, VERBS, 1)
             ctx.fail(f"there is no verb {name!r}" + (f": did you mean {close[0]!r}?" if close else ""))

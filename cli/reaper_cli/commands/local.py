@@ -29,7 +29,14 @@ def command() -> None:
 
 
 @command.command(cls=options.Verb, name="run", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-f", "--filename", multiple=True, required=True, help="A file; - is standard input. May be repeated.")
+@click.option(
+    "-f",
+    "--filename",
+    multiple=True,
+    required=True,
+    type=click.Path(),
+    help="A file; - is standard input. May be repeated.",
+)
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="A variable, over those of the task.")
 @click.option("--on-this-machine", is_flag=True, help="Without an overlay: what the process writes stays.")
 @click.option("--runtime", default=None, type=click.Path(exists=True), help="Path of reaper-runtime.")
