@@ -172,7 +172,7 @@ def _files(name: str, remarks: list[str]) -> Iterator[str]:
             remarks.append(f"{entry}: passed over, templates of a Helm chart are no YAML yet: use helm template")
         elif entry.is_dir() and not entry.is_symlink():
             yield from _files(str(entry), remarks)
-        elif entry.suffix in SUFFIXES:
+        elif entry.suffix in SUFFIXES and (entry.is_file() or not entry.exists()):  # no pipe: nobody may write
             yield str(entry)
 
 

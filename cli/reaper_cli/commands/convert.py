@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @options.verb()
 @click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE...]")
-@click.option("-f", "--filename", multiple=True, type=click.Path(), help="A file; - is standard input. The same as FILE.")
+@click.option(
+    "-f", "--filename", multiple=True, type=click.Path(), help="A file; - is standard input. The same as FILE."
+)
 @click.option("--node", default="", help="Put the tasks on this node; a DaemonSet needs it.")
 @click.option("--check", is_flag=True, help="Write no manifests; exit code 1 if anything is lost or refused.")
 @click.option(

@@ -68,13 +68,14 @@ def run(
     """
     from reaper_cli.local.machine import Machine, find_runtime, require_root
 
+    variables = dict(map(_variable, env))
     task, objects = _read(filename)
     if not show:
         require_root()
     with tempfile.TemporaryDirectory(prefix="reaper-local-") as scratch:
         folder = Path(scratch)
         namespace = target.namespace or task.metadata.namespace
-        config = _config(task, objects, dict(_variable(word) for word in env), folder, namespace)
+        config = _config(task, objects, variables, folder, namespace)
         if show:
             click.echo(json.dumps(config, indent=4))
             return
@@ -145,5 +146,5 @@ def _remarks(task: ReaperTask) -> None:
 def _variable(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals or not name:
-        raise Problem(f"--env {word}: write NAME=VALUE")
+        raise click.UsageError(f"--env {word}: write NAME=VALUE")
     return name, value

@@ -61,7 +61,8 @@ def test_contexts_of_the_kubeconfig(cluster: FakeCluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["convert"], ["convert", "-f"], ["validate"], ["run", "-f"], ["run", "--filename"], ["local", "run", "-f"]]
+    "words",
+    [["convert"], ["convert", "-f"], ["validate"], ["run", "-f"], ["run", "--filename"], ["local", "run", "-f"]],
 )
 def test_files_are_left_to_the_shell(cluster: FakeCluster, words: list[str]) -> None:
     assert lines(cluster, *words, "") == [":0"]

@@ -172,6 +172,17 @@ def test_a_directory_with_all_below_it(tmp_path: Path) -> None:
     assert result.stderr == "3 objects: 3 errors\n"
 
 
+def test_of_a_directory_only_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "task.yaml").write_text(TASK)
+    (tmp_path / "link.yaml").symlink_to("task.yaml")
+    (tmp_path / "broken.yaml").symlink_to("nowhere")
+    result = CliRunner().invoke(main, [str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stdout.count(VALID) == 2
+    assert result.stderr.startswith(f"{tmp_path}/broken.yaml: No such file or directory\n")
+
+
 def test_templates_of_a_chart_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "chart" / "templates").mkdir(parents=True)
     (tmp_path / "chart" / "Chart.yaml").write_text("name: mine\n")

@@ -67,6 +67,12 @@ def test_entries_that_are_no_mapping_are_said(field: str) -> None:
         Sources([{"kind": "Secret", "metadata": {"name": "s"}, field: 5}])
 
 
+def test_a_variable_without_a_value_is_wrong_usage() -> None:
+    result = FakeCluster().run("local", "run", "-f", "/no/such/file", "-e", "A")
+    assert result.exit_code == 2
+    assert "--env A: write NAME=VALUE" in result.stderr
+
+
 def test_variables_come_from_all_sources_in_the_order_of_kubernetes() -> None:
     found = environment(
         spec(
