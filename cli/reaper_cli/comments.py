@@ -10,7 +10,7 @@ from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reaper_api.conversion.report import Path
 
@@ -33,8 +33,8 @@ class Commented:
 
     head: list[str]
     """Before the first field."""
-    before: Mapping[Path, list[str]]
-    beside: Mapping[Path, str]
+    before: dict[Path, list[str]]
+    beside: dict[Path, str]
     after: list[str]
     """At the end of the document."""
 
@@ -60,16 +60,44 @@ def take(document: Any, source: str) -> Commented:
     return Commented(head, before, beside, after)
 
 
+def apart(comments: Commented, places: Sequence[Path]) -> list[Commented]:
+    """The comments of each of these parts of a document, such as the items of a List, in their order. What is in none
+    of them stands at the head of the first or at the end of the last."""
+    parts = [Commented(list(comments.before.get(place, ())), {}, {}, []) for place in places]
+    first: list[str] = list(comments.head)
+    for path, lines in comments.before.items():
+        inside = _inside(path, places)
+        if inside is None and path not in places:
+            first += lines
+        elif inside is not None:
+            parts[inside].before[path[len(places[inside]) :]] = lines
+    for path, text in comments.beside.items():
+        inside = _inside(path, places)
+        if inside is None:
+            first.append(text)
+        else:
+            parts[inside].beside[path[len(places[inside]) :]] = text
+    if parts:
+        parts[0].head[:0] = first
+        parts[-1].after.extend(comments.after)
+    return parts
+
+
+def _inside(path: Path, places: Sequence[Path]) -> int | None:
+    """The number of the place that a path is below."""
+    return next((n for n, place in enumerate(places) if len(path) > len(place) and path[: len(place)] == place), None)
+
+
 def put(document: CommentedMap, comments: Commented, moves: Mapping[Path, Path]) -> int:
     """Put comments to where their fields have gone; how many lines went with fields that have not gone anywhere."""
     lost = 0
     if comments.head:
         document.yaml_set_start_comment("\n".join(comments.head))
     for path, lines in comments.before.items():
-        target = _moved(path, moves)
+        target = _target(document, path, moves)
         lost += 0 if target and _write(document, target, "\n".join(lines), beside=False) else len(lines)
     for path, text in comments.beside.items():
-        target = _moved(path, moves)
+        target = _target(document, path, moves)
         lost += 0 if target and _write(document, target, text, beside=True) else 1
     return lost
 
@@ -87,6 +115,11 @@ def as_commented(value: Any) -> Any:
             items[number] = as_commented(item)
         return items
     return value
+
+
+def _target(document: CommentedMap, path: Path, moves: Mapping[Path, Path]) -> Path:
+    """metadata and spec are such in every object, however far apart what was in them is now."""
+    return path if len(path) == 1 and path[0] in document else _moved(path, moves)
 
 
 def _own(value: dict[Any, Any]) -> CommentedMap:

@@ -22,6 +22,8 @@ from reaper_cli.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reaper_api.ruleset.rule import Path as Place
+
 
 WIDTH = 110
 _PAIRS = ("labels", "annotations")
@@ -122,13 +124,18 @@ def load(name: str) -> list[CommentedMap]:
 
 def items(document: Any) -> Iterator[CommentedMap]:
     """An object, or the objects of a List."""
+    yield from (body for _, body in located(document))
+
+
+def located(document: Any, path: Place = ()) -> Iterator[tuple[Place, CommentedMap]]:
+    """The same, each with its place in the document."""
     if not isinstance(document, CommentedMap):
         return
     if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
-        for item in document["items"]:
-            yield from items(item)
+        for number, item in enumerate(document["items"]):
+            yield from located(item, (*path, "items", number))
     else:
-        yield document
+        yield path, document
 
 
 def checked(body: CommentedMap) -> CommentedMap:

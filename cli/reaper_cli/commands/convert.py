@@ -47,7 +47,8 @@ def command(
 
     Reads Pods, Jobs, CronJobs, Deployments, StatefulSets and ReplicaSets of one replica, DaemonSets (with --node) and
     PodTemplates; other kinds are passed on as they are. Manifests go to standard output with their comments and in
-    their order, the report to standard error:
+    their order (a Pod made of a task is in the operator's), the report to standard error, also how many comments went
+    with fields that are gone:
 
     \b
     kubectl reaper convert backup.yaml > task.yaml
@@ -94,9 +95,14 @@ def _write(found: Sequence[Converted], output: str) -> None:
     for number, converted in enumerate(found):
         if number:
             click.echo("---")
+        _comment(converted.heading)
         click.echo(dump(converted.body), nl=False)
-        for comment in converted.ending:
-            click.echo(f"# {comment}".rstrip())
+        _comment(converted.ending)
+
+
+def _comment(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(f"# {line}".rstrip())
 
 
 def _tell(found: Sequence[Converted], form: str, *, err: bool) -> None:
