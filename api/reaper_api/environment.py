@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from reaper_api.fields import CONFIG_KEY, NAME, ConfigKey, Flag, NoNul, ObjectName, exactly_one, is_match, matches
+from reaper_api.fields import CONFIG_KEY, ConfigKey, Flag, NoNul, ObjectName, exactly_one, matches
+from reaper_api.names import NAME, is_match
 from reaper_api.rules import ApiModel, Rule
 
 MAX_ENV_VALUE = 32000  # the kernel refuses one NAME=value above 128 KiB; a character takes up to four bytes

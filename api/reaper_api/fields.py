@@ -4,17 +4,24 @@ A test asks a real API server for such Pods. Every string and list has a bound: 
 become expensive.
 """
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from reaper_api.names import (
+    LABEL_KEY,
+    LABEL_VALUE,
+    MAX_LABEL_KEY,
+    MAX_LABEL_PREFIX,
+    MAX_LABEL_VALUE,
+    MAX_NAME,
+    is_label_key,
+    is_match,
+)
 from reaper_api.rules import Rule
 
 MAX_ID = 2147483647  # what Kubernetes accepts as a uid or gid
-MAX_NAME = MAX_LABEL_PREFIX = 253
-MAX_LABEL_KEY = MAX_LABEL_PREFIX + 64
 MAX_PATH = 4095
 
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
@@ -23,17 +30,11 @@ SET = {"x-kubernetes-list-type": "set"}
 INT32 = {"format": "int32"}
 INT64 = {"format": "int64"}
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = f"{_LABEL}([.]{_LABEL})*"
-NAME = f"^{_SUBDOMAIN}$"  # of most objects, nodes among them
-DNS_LABEL = f"^{_LABEL}$"  # of namespaces, volumes and overlays
-LABEL_KEY = f"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$"
-LABEL_VALUE = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 # Neither `.` nor anything that begins with `..`: such keys would lead out of a directory.
 CONFIG_KEY = "^([.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*)$"
 
 LabelKey = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_KEY)]
-LabelValue = Annotated[str, Field(max_length=63)]
+LabelValue = Annotated[str, Field(max_length=MAX_LABEL_VALUE)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 ShortName = Annotated[str, Field(min_length=1, max_length=63)]
 ConfigKey = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
@@ -42,21 +43,6 @@ Path = Annotated[NoNul, Field(min_length=1, max_length=MAX_PATH)]
 Flag = Annotated[bool, Field(strict=True)]
 Id = Annotated[int, Field(strict=True, ge=0, le=MAX_ID, json_schema_extra=INT64)]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=MAX_ID, json_schema_extra=INT64)]
-
-
-def is_match(pattern: str, text: str) -> bool:
-    """Whether all of `text` matches, as in CEL. re.search would take a newline at the end: `$` stands before it too."""
-    return re.fullmatch(pattern, text) is not None
-
-
-def is_object_name(name: object) -> bool:
-    """Whether the API server takes it as metadata.name of a task or a Pod."""
-    return isinstance(name, str) and len(name) <= MAX_NAME and is_match(NAME, name)
-
-
-def is_label_key(key: str) -> bool:
-    """Whether it is NAME or PREFIX/NAME."""
-    return is_match(LABEL_KEY, key) and key.find("/") <= MAX_LABEL_PREFIX
 
 
 def cel_is_label_key(key: str) -> str:

@@ -6,20 +6,17 @@ from pydantic import Field
 
 from reaper_api.fields import (
     ATOMIC,
-    DNS_LABEL,
     INT32,
     INT64,
-    MAX_LABEL_KEY,
     LabelKey,
     LabelValue,
     ShortName,
     cel_is_label_key,
-    is_label_key,
-    is_match,
     label_key,
     label_keys,
     label_values,
 )
+from reaper_api.names import DNS_LABEL, MAX_LABEL_KEY, is_label_key, is_match
 from reaper_api.rules import ApiModel, Rule
 
 _INTEGER = "^[0-9]{1,18}$"

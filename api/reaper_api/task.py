@@ -8,8 +8,6 @@ from pydantic import Field, ValidationError
 from reaper_api.environment import EnvFromSource, EnvVar
 from reaper_api.fields import (
     ATOMIC,
-    DNS_LABEL,
-    NAME,
     NAMED,
     SET,
     Flag,
@@ -25,6 +23,7 @@ from reaper_api.fields import (
     optional,
 )
 from reaper_api.lifecycle import MUTABLE, Lifecycle
+from reaper_api.names import DNS_LABEL, NAME
 from reaper_api.problems import problems_of
 from reaper_api.rules import ApiModel, Rule
 from reaper_api.scheduling import Affinity, Labels, Toleration

@@ -5,14 +5,13 @@ from typing import Any
 
 from reaper_api import vocabulary as v
 from reaper_api.environment import EnvVar
-from reaper_api.fields import MAX_NAME
+from reaper_api.names import MAX_LABEL_VALUE, MAX_NAME
 from reaper_api.scheduling import Affinity
 from reaper_api.task import ReaperTask, TaskSpec
 from reaper_api.volumes import SOURCES, Volume
 
 Manifest = dict[str, Any]
 
-MAX_LABEL_VALUE = 63
 MIN_GRACE = 1  # seconds; as for `kubectl delete --grace-period=0` without --force
 _HASH_LENGTH = 10
 

@@ -7,11 +7,9 @@ from pydantic import Field
 from reaper_api.fields import (
     ATOMIC,
     CONFIG_KEY,
-    DNS_LABEL,
     INT32,
     INT64,
     MAX_ID,
-    NAME,
     ConfigKey,
     Flag,
     ObjectName,
@@ -21,6 +19,7 @@ from reaper_api.fields import (
     matches,
     optional,
 )
+from reaper_api.names import DNS_LABEL, NAME
 from reaper_api.rules import ApiModel, Rule
 
 MAX_VOLUMES = 32

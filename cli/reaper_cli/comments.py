@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reaper_api.conversion.report import Path
 
@@ -32,8 +33,8 @@ class Commented:
 
     head: list[str]
     """Before the first field."""
-    before: Mapping[Path, list[str]]
-    beside: Mapping[Path, str]
+    before: dict[Path, list[str]]
+    beside: dict[Path, str]
     after: list[str]
     """At the end of the document."""
 
@@ -59,16 +60,44 @@ def take(document: Any, source: str) -> Commented:
     return Commented(head, before, beside, after)
 
 
+def apart(comments: Commented, places: Sequence[Path]) -> list[Commented]:
+    """The comments of each of these parts of a document, such as the items of a List, in their order. What is in none
+    of them stands at the head of the first or at the end of the last."""
+    parts = [Commented(list(comments.before.get(place, ())), {}, {}, []) for place in places]
+    first: list[str] = list(comments.head)
+    for path, lines in comments.before.items():
+        inside = _inside(path, places)
+        if inside is None and path not in places:
+            first += lines
+        elif inside is not None:
+            parts[inside].before[path[len(places[inside]) :]] = lines
+    for path, text in comments.beside.items():
+        inside = _inside(path, places)
+        if inside is None:
+            first.append(text)
+        else:
+            parts[inside].beside[path[len(places[inside]) :]] = text
+    if parts:
+        parts[0].head[:0] = first
+        parts[-1].after.extend(comments.after)
+    return parts
+
+
+def _inside(path: Path, places: Sequence[Path]) -> int | None:
+    """The number of the place that a path is below."""
+    return next((n for n, place in enumerate(places) if len(path) > len(place) and path[: len(place)] == place), None)
+
+
 def put(document: CommentedMap, comments: Commented, moves: Mapping[Path, Path]) -> int:
     """Put comments to where their fields have gone; how many lines went with fields that have not gone anywhere."""
     lost = 0
     if comments.head:
         document.yaml_set_start_comment("\n".join(comments.head))
     for path, lines in comments.before.items():
-        target = _moved(path, moves)
+        target = _target(document, path, moves)
         lost += 0 if target and _write(document, target, "\n".join(lines), beside=False) else len(lines)
     for path, text in comments.beside.items():
-        target = _moved(path, moves)
+        target = _target(document, path, moves)
         lost += 0 if target and _write(document, target, text, beside=True) else 1
     return lost
 
@@ -76,7 +105,7 @@ def put(document: CommentedMap, comments: Commented, moves: Mapping[Path, Path])
 def as_commented(value: Any) -> Any:
     """Plain mappings and lists as ruamel's, which can hold comments."""
     if isinstance(value, dict):
-        found = value if isinstance(value, CommentedMap) else CommentedMap(value)
+        found = value if isinstance(value, CommentedMap) and not value.merge else _own(value)
         for key in found:
             found[key] = as_commented(found[key])
         return found
@@ -86,6 +115,19 @@ def as_commented(value: Any) -> Any:
             items[number] = as_commented(item)
         return items
     return value
+
+
+def _target(document: CommentedMap, path: Path, moves: Mapping[Path, Path]) -> Path:
+    """metadata and spec are such in every object, however far apart what was in them is now."""
+    return path if len(path) == 1 and path[0] in document else _moved(path, moves)
+
+
+def _own(value: dict[Any, Any]) -> CommentedMap:
+    """With everything written out that a merge key (<<) brought: what it named may not have come along."""
+    found = CommentedMap(value)
+    if isinstance(value, CommentedMap) and value.fa.flow_style():
+        found.fa.set_flow_style()
+    return found
 
 
 def _moved(path: Path, moves: Mapping[Path, Path]) -> Path:
@@ -110,10 +152,18 @@ def _write(document: CommentedMap, target: Path, text: str, *, beside: bool) -> 
     node, key, depth = found
     filled = isinstance(node[key], (CommentedMap, CommentedSeq)) and node[key] and not node[key].fa.flow_style()
     if beside and not filled:
-        node.yaml_add_eol_comment(text, key, column=0)
+        _write_beside(node, key, text)
     else:
         node.yaml_set_comment_before_after_key(key, before=text, indent=_BASE * depth)
     return True
+
+
+def _write_beside(node: Any, key: str | int, text: str) -> None:
+    above = node.ca.items.get(key) if isinstance(node, CommentedSeq) else None
+    if above is None:
+        node.yaml_add_eol_comment(text, key, column=0)
+    else:  # an item of a list with a comment above it is more than ruamel's own way can do
+        above[0] = CommentToken(f"# {text}", CommentMark(0))
 
 
 def _holder(document: CommentedMap, target: Path) -> tuple[Any, str | int, int] | None:
@@ -137,6 +187,8 @@ def _has(node: Any, part: str | int) -> bool:
 def _places(node: Any, path: Path) -> Iterator[tuple[int, int, Path]]:
     if isinstance(node, CommentedMap):
         for key in node:
+            if key not in (node.lc.data or ()):  # what a merge key (<<) brings stands elsewhere
+                continue
             line, column = node.lc.key(key)
             yield line, column, (*path, key)
             yield from _places(node[key], (*path, key))

@@ -15,6 +15,7 @@ from click.shell_completion import ShellComplete
 
 from reaper_cli.main import PROGRAM, plugin
 from reaper_cli.session import Session
+from reaper_cli.streams import be_lenient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ NO_FILES = 4
 
 def main() -> None:
     """The console script."""
+    be_lenient()
     for line in answer(sys.argv[1:]):
         click.echo(line)
 

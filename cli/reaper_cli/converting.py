@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from reaper_api.conversion import KINDS, Conversion, Field, Verdict, to_pod, to_task
+from reaper_api.conversion import Conversion, Field, Verdict, holds_pod, to_pod, to_task
 from reaper_api.conversion.report import text
 from reaper_api.vocabulary import KIND
 from reaper_cli import comments
-from reaper_cli.manifests import documents, items
+from reaper_cli.manifests import checked, documents, located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ class Converted:
     remarks: list[str] = field(default_factory=list)
     ending: tuple[str, ...] = ()
     """Comments from the end of the document."""
+    heading: tuple[str, ...] = ()
+    """Comments from before the first document."""
 
     @property
     def faithful(self) -> bool:
@@ -47,27 +49,60 @@ class Converted:
 
 def convert_text(source: str, *, node: str = "") -> Iterator[Converted]:
     """Each object of a YAML stream: what holds a Pod becomes a ReaperTask, a ReaperTask a Pod. Raises YAMLError."""
+    heading = _heading(source)
     for document in documents(source):
-        for body in items(document):
-            yield _convert(body, source, node)
+        for converted in _convert_document(document, source, node):
+            there = converted.body is not None
+            yield replace(converted, heading=heading) if there else converted
+            heading = () if there else heading
 
 
-def _convert(body: Any, source: str, node: str) -> Converted:
+def _heading(source: str) -> tuple[str, ...]:
+    """The comments before the first `---`, which are in no document."""
+    before: list[str] = []
+    for line in source.splitlines():
+        if line.startswith("---"):
+            return tuple(text.removeprefix("#").removeprefix(" ") for text in before if text.startswith("#"))
+        if line.strip() and not line.startswith(("#", "%")):
+            break
+        before.append(line)
+    return ()
+
+
+def _convert_document(document: Any, source: str, node: str) -> Iterator[Converted]:
+    found = [(path, checked(body)) for path, body in located(document)]
+    if [path for path, _ in found] == [()]:
+        body = found[0][1]
+        taken = comments.take(body, source) if _is_converted(body) else None
+        yield _convert(body, taken, node)
+        return
+    parts = comments.apart(comments.take(document, source), [path for path, _ in found])
+    for (_, body), part in zip(found, parts, strict=True):
+        yield _convert(body, part, node)
+
+
+def _is_converted(body: Any) -> bool:
+    return holds_pod(body) or body.get("kind") == KIND
+
+
+def _convert(body: Any, taken: comments.Commented | None, node: str) -> Converted:
+    """`taken`: the comments of the object; None where it still has them."""
     kind = body.get("kind")
     metadata = body.get("metadata") or {}
     title = f"{kind} {metadata.get('name') or metadata.get('generateName') or 'without a name'}"
-    if kind not in KINDS and kind != KIND:
-        return Converted(title, body)
-    taken = comments.take(body, source)
+    if not _is_converted(body):
+        if taken is not None:
+            comments.put(body, taken, {(key,): (key,) for key in body})
+        return Converted(title, body, ending=tuple(taken.after if taken else ()))
     conversion = to_pod(body) if kind == KIND else to_task(body, node)
     if conversion.result is None:
         return Converted(title, None, conversion)
     ordered = {key: conversion.result[key] for key in _FIRST if conversion.result.get(key) not in (None, {})}
     new = comments.as_commented(ordered)
     moves = {field.source: field.target for field in conversion.fields if field.source and field.target}
-    lost = comments.put(new, taken, moves)
+    lost = comments.put(new, taken, moves) if taken is not None else 0
     remarks = [f"comments that went with their fields: {lost} lines"] if lost else []
-    return Converted(title, new, conversion, remarks, tuple(taken.after))
+    return Converted(title, new, conversion, remarks, tuple(taken.after if taken is not None else ()))
 
 
 def report(converted: Converted, *, full: bool) -> Iterator[str]:

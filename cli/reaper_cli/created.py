@@ -40,13 +40,12 @@ def show(cluster: Cluster, body: Body, output: str, line: str, dry_run: str) -> 
 
 def show_unsent(body: Body, output: str, line: str) -> None:
     """`body` as it would be sent, checked as far as that goes without an API server. A Problem where it is wrong."""
-    from reaper_api.task import InvalidTask, ReaperTask
+    from reaper_api.ruleset.rule import Severity
+    from reaper_api.ruleset.table import findings
 
-    head = {"name": "-", "namespace": "default", "uid": "-"}
-    try:
-        ReaperTask.parse({**body, "metadata": head})
-    except InvalidTask as error:
-        raise Problem(str(error)) from error
+    wrong = [found.violation.text for found in findings(body) if found.rule.severity is Severity.ERROR]
+    if wrong:
+        raise Problem("; ".join(wrong))
     if not _printed(body, output, line + REMARK[CLIENT]):
         raise click.UsageError(
             f"-o {output} takes kubectl: pipe the output of -o json to kubectl create --dry-run=client"

@@ -18,6 +18,10 @@ from typing import IO, Any
 import click
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which reach this program alone; a terminal sends Ctrl-C to the processes below it too."""
+
+
 class Problem(click.ClickException):
     """A sentence for standard error, the command to type next, and an exit code."""
 

@@ -30,6 +30,7 @@ _PATIENCE = 60.0  # seconds without an API server until a watch gives up
 _ACCOUNT_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 _SERVER = re.compile(r"Error from server(?: \((?P<reason>\w+)\))?: (?P<message>.*)", re.DOTALL)
 _INVALID = re.compile(r'The (?P<kind>[\w.]+) "(?P<name>.*?)" is invalid: (?P<message>.*)', re.DOTALL)
+_DOCTOR = "kubectl reaper doctor"
 _NO_RESOURCE = "the server could not find the requested resource"
 _REASONS = {
     "NotFound": errors.NotFound,
@@ -205,12 +206,12 @@ def problem(complaint: str, resource: Resource | None = None) -> errors.Problem:
     if invalid is not None:
         return errors.Invalid(f"{invalid['kind']} {invalid['name']}: {invalid['message'].strip()}")
     if found is None:
-        return errors.Unreachable(_last_sentence(text))
+        return errors.Unreachable(_last_sentence(text), _DOCTOR)
     message = found["message"].strip()
     if resource is TASKS and found["reason"] == "NotFound" and message == _NO_RESOURCE:
         return errors.NoReaper()
     kind = _REASONS.get(found["reason"] or "", errors.ClusterError)
-    return kind(message, "kubectl reaper doctor" if kind is errors.Forbidden else "")
+    return kind(message, _DOCTOR if kind in (errors.Forbidden, errors.Unreachable) else "")
 
 
 def _last_sentence(text: str) -> str:

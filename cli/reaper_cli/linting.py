@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reaper_api.ruleset.rule import Admission, Rule, Severity
-from reaper_api.ruleset.table import BY_ID, findings, runtime_class
-from reaper_api.vocabulary import KIND, RUNTIME_CLASS
+from reaper_api.ruleset.table import BY_ID, findings, is_task, runtime_class
+from reaper_api.vocabulary import RUNTIME_CLASS
 from reaper_cli.manifests import documents, items
 from reaper_cli.places import place_of, places_on
 
@@ -34,7 +34,7 @@ class Scope:
         """Whether an object is looked at."""
         name = runtime_class(body)
         if name is None:
-            return body.get("kind") == KIND
+            return is_task(body)
         return self.everything or name in self.runtime_classes
 
 
@@ -112,17 +112,24 @@ def lint(text: str, file: str, scope: Scope, report: Report) -> None:
 
 
 def _comments(text: str) -> Iterator[tuple[int, frozenset[str]]]:
-    """The lines that a comment `# reaper: ignore=…` is about: its own, or the next that is more than a comment."""
+    """The lines that a comment `# reaper: ignore=…` is about: its own, or the next of its document that is more than a
+    comment. One before the first `---` of an object is about that object."""
     waiting: set[str] = set()
+    begun = False
     for number, line in enumerate(text.splitlines(), 1):
         found = _IGNORE.search(line)
-        names = set(re.split(r"\s*,\s*", found["ids"])) if found else set()
+        names = set(re.split(r"\s*,\s*", found["ids"].upper())) if found else set()
+        if line.startswith("---"):
+            waiting = set() if begun else waiting
+            begun = False
         alone = line.lstrip().startswith("#")
         if alone or not line.strip() or line.startswith("---"):
             waiting |= names
-        elif names or waiting:
-            yield number, frozenset(names | waiting)
-            waiting = set()
+        else:
+            begun = True
+            if names or waiting:
+                yield number, frozenset(names | waiting)
+                waiting = set()
 
 
 def _judge(body: CommentedMap, file: str, scope: Scope, ignored: Mapping[int, frozenset[str]]) -> Verdict:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from reaper_cli.errors import Interrupted
-from reaper_cli.options import target_flags
+from reaper_cli.errors import Interrupted, Terminated
+from reaper_cli.options import COMPLETE_VARIABLE, target_flags
 from reaper_cli.session import Session
+from reaper_cli.streams import be_lenient
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -80,6 +81,8 @@ class Plugin(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that was typed, or an error that names the one that was meant."""
         name = args[0]
+        if name not in VERBS and ctx.resilient_parsing:
+            return name, click.Command(name, add_help_option=False), args[1:]  # completion has nothing to say of it
         if name not in VERBS and not name.startswith("-"):
             close = difflib.get_close_matches(name, VERBS, 1)
             ctx.fail(f"there is no verb {name!r}" + (f": did you mean {close[0]!r}?" if close else ""))
@@ -122,11 +125,12 @@ def plugin(ctx: click.Context, target: Target) -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    be_lenient()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    plugin.main(prog_name=PROGRAM)
+    plugin.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     sys.exit(0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
-    raise KeyboardInterrupt
+    raise Terminated

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from click import UsageError
+
 from reaper_api.vocabulary import API_VERSION, KIND
-from reaper_cli.errors import Problem
 
 Body = dict[str, Any]
 _MOST = 50  # characters of a program's name in the name of its task
@@ -42,7 +43,7 @@ class Wish:
 
 
 def task_for(wish: Wish) -> Body:
-    """The manifest, with nothing in it that was not asked for. A Problem names the flag that makes no sense."""
+    """The manifest, with nothing in it that was not asked for. A UsageError names the flag that makes no sense."""
     metadata: Body = {"name": wish.name} if wish.name else {"generateName": prefix(wish.command[0])}
     if wish.namespace:
         metadata["namespace"] = wish.namespace
@@ -93,14 +94,14 @@ def _spec(wish: Wish) -> Body:
 def _variable(word: str) -> Body:
     name, equals, value = word.partition("=")
     if not equals or not name:
-        raise Problem(f"--env {word}: write NAME=VALUE")
+        raise UsageError(f"--env {word}: write NAME=VALUE")
     return {"name": name, "value": value}
 
 
 def _user(word: str, groups: tuple[int, ...]) -> Body:
     found = re.fullmatch(r"(\d+):(\d+)", word or "0:0")
     if found is None:
-        raise Problem(f"--user {word}: write UID:GID in numbers, such as 1000:1000; names differ from node to node")
+        raise UsageError(f"--user {word}: write UID:GID in numbers, such as 1000:1000; names differ from node to node")
     user: Body = {"uid": int(found[1]), "gid": int(found[2])}
     return {**user, "supplementalGroups": list(groups)} if groups else user
 
@@ -108,5 +109,5 @@ def _user(word: str, groups: tuple[int, ...]) -> Body:
 def _pair(flag: str, word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals or not name:
-        raise Problem(f"{flag} {word}: write KEY=VALUE")
+        raise UsageError(f"{flag} {word}: write KEY=VALUE")
     return name, value

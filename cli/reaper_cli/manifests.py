@@ -15,13 +15,18 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 
+from reaper_api.ruleset.template import shown
+from reaper_cli.aliases import refuse_what_json_cannot_hold
 from reaper_cli.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reaper_api.ruleset.rule import Path as Place
+
 
 WIDTH = 110
+_PAIRS = ("labels", "annotations")
 # What ruamel raises beside YAMLError where a tag, a key or an anchor makes no sense.
 _NOT_FORESEEN = (
     ArithmeticError,
@@ -86,7 +91,9 @@ def yaml() -> YAML:
 def documents(text: str) -> Iterator[Any]:
     """The documents of a YAML stream. Raises YAMLError when it is not YAML, or none that an object is written in."""
     try:
-        yield from yaml().load_all(text)
+        for document in yaml().load_all(text):
+            refuse_what_json_cannot_hold(document)
+            yield document
     except _NOT_FORESEEN as error:
         raise YAMLError(
             f"this is no YAML that an object can be written in ({error or type(error).__name__})"
@@ -110,20 +117,47 @@ def read(name: str) -> str:
 def load(name: str) -> list[CommentedMap]:
     """The objects of a file, those in Lists too. A Problem says what cannot be read, and where."""
     try:
-        return [item for document in documents(read(name)) for item in items(document)]
+        return [checked(item) for document in documents(read(name)) for item in items(document)]
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise Problem(f"{name}: {one_line(error)}") from error
 
 
 def items(document: Any) -> Iterator[CommentedMap]:
     """An object, or the objects of a List."""
+    yield from (body for _, body in located(document))
+
+
+def located(document: Any, path: Place = ()) -> Iterator[tuple[Place, CommentedMap]]:
+    """The same, each with its place in the document."""
     if not isinstance(document, CommentedMap):
         return
     if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
-        for item in document["items"]:
-            yield from items(item)
+        for number, item in enumerate(document["items"]):
+            yield from located(item, (*path, "items", number))
     else:
-        yield document
+        yield path, document
+
+
+def checked(body: CommentedMap) -> CommentedMap:
+    """An object whose metadata can be read: with keys that are text, and a name that is. YAMLError if it cannot."""
+    metadata = body.get("metadata")
+    if metadata is None:
+        return body
+    line = f"line {body.lc.key('metadata')[0] + 1}: "
+    if not isinstance(metadata, CommentedMap):
+        raise YAMLError(f"{line}metadata must be a mapping")
+    for path, node in (("metadata", metadata), *((f"metadata.{each}", metadata.get(each)) for each in _PAIRS)):
+        if not isinstance(node, CommentedMap | None):
+            raise YAMLError(f"{line}{path} must be a mapping")
+        for key in node or ():
+            if not isinstance(key, str):
+                raise YAMLError(
+                    f"{line}{path}: the key {shown(key)} is no text, as kubectl reads it: put quotes around it"
+                )
+    for each in ("name", "generateName", "namespace"):
+        if not isinstance(metadata.get(each), str | None):
+            raise YAMLError(f"{line}metadata.{each} must be text: put quotes around it, and render a template first")
+    return body
 
 
 def one_line(error: Exception) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from reaper_cli.cluster import Cluster
 
+COMPLETE_VARIABLE = "_KUBECTL_REAPER_COMPLETE"  # by which the script of `completion` asks how a line goes on
 Function = Any  # whatever click decorates
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}

@@ -37,8 +37,19 @@ def _explain(context: click.Context, _: click.Parameter, name: str | None) -> No
         context.exit()
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("files", nargs=-1, metavar="FILE...")
+class _Program(click.Command):
+    """The console script, which is a verb of the plugin too."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Before anything is printed, the help too."""
+        from reaper_cli.streams import be_lenient
+
+        be_lenient()
+        return super().main(*args, **extra)
+
+
+@click.command(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.argument("files", nargs=-1, type=click.Path(), metavar="FILE...")
 @click.option(
     "--format",
     "form",
@@ -161,7 +172,7 @@ def _files(name: str, remarks: list[str]) -> Iterator[str]:
             remarks.append(f"{entry}: passed over, templates of a Helm chart are no YAML yet: use helm template")
         elif entry.is_dir() and not entry.is_symlink():
             yield from _files(str(entry), remarks)
-        elif entry.suffix in SUFFIXES:
+        elif entry.suffix in SUFFIXES and (entry.is_file() or not entry.exists()):  # no pipe: nobody may write
             yield str(entry)
 
 

@@ -108,6 +108,21 @@ def test_ctrl_c_goes_to_the_process(tmp_path: Path) -> None:
         assert process.wait(20) == 5
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_plugin_alone_ends_the_process(tmp_path: Path, number: signal.Signals) -> None:
+    """docs/kubectl-reaper.md, "Exit codes": 130 for SIGTERM and SIGHUP; nothing runs on."""
+    before = leftovers()
+    script = 'trap "echo asked; exit 5" TERM\necho ready\nwhile :; do sleep 0.1; done'
+    process = subprocess.Popen(task(tmp_path, script), stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "asked\n"
+        assert process.wait(20) == 130
+    assert leftovers() == before
+
+
 def test_a_terminal(tmp_path: Path) -> None:
     """docs/kubectl-reaper.md, "local run": terminal."""
     typist = Typist(task(tmp_path, "tty\nread -r line\necho got $line", "  terminal: true\n  stdin: true\n"))

@@ -20,7 +20,7 @@ def around(kind: str, container: Body | None = None, template: Body | None = Non
     """A workload around such a Pod."""
     inner = pod(container)["spec"]
     return {
-        "apiVersion": "apps/v1",
+        "apiVersion": "batch/v1" if kind in ("Job", "CronJob") else "apps/v1",
         "kind": kind,
         "metadata": {"name": "w"},
         "spec": {**spec, "template": {"spec": {**inner, **(template or {})}}},

@@ -114,5 +114,5 @@ def _resources(draft: Draft, path: Path, value: Mapping[str, Any]) -> None:
         if not amounts:
             draft.drop((*path, kind), amounts, "empty")
         for name, amount in (amounts or {}).items():
-            note = _DEVICE if "/" in name else _LIMITS if kind == "limits" else _REQUESTS
+            note = _DEVICE if "/" in str(name) else _LIMITS if kind == "limits" else _REQUESTS
             draft.lose((*path, kind, name), amount, note)

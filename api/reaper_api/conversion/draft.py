@@ -41,6 +41,10 @@ class Draft:
         for path, _ in leaves(value):
             self._note((*source, *path), Verdict.CARRIED, "", (*target, *path))
 
+    def found(self, source: Path, target: Path) -> None:
+        """A leaf says the same there, and stands there already."""
+        self._note(source, Verdict.CARRIED, "", target)
+
     def change(self, source: Path, value: Any, note: str, target: Path = (), new: Any = None) -> None:
         """It has its effect in another way."""
         if target:

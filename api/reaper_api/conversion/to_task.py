@@ -7,9 +7,10 @@ from reaper_api.conversion.container import Surroundings, convert_container
 from reaper_api.conversion.draft import Draft, has
 from reaper_api.conversion.pod import POD
 from reaper_api.conversion.report import Body, Conversion, Path
+from reaper_api.conversion.shape import wrong_shape
 from reaper_api.conversion.user import convert_user
 from reaper_api.conversion.volumes import convert_volumes
-from reaper_api.conversion.workload import KINDS, ONE_PROCESS, Kind, convert_around
+from reaper_api.conversion.workload import KINDS, ONE_PROCESS, Kind, convert_around, holds_pod
 from reaper_api.task import InvalidTask, ReaperTask
 from reaper_api.vocabulary import (
     ANNOTATION_DNS,
@@ -41,10 +42,15 @@ def to_task(body: Mapping[str, Any], node: str = "") -> Conversion:
     """The task that does what `body` does; on `node`, if that is given. Raises ValueError for a kind that holds no
     Pod."""
     name = str(body.get("kind"))
-    if name not in KINDS:
+    if not holds_pod(body):
         raise ValueError(f"a {name} is no {', '.join(KINDS)}: it has no processes")
     kind = KINDS[name]
     draft = Draft()
+    wrong = list(wrong_shape(body, kind.pod))
+    if wrong:
+        for path, value, sentence in wrong:
+            draft.refuse(path, value, sentence)
+        return draft.conversion(body)
     draft.body |= {"apiVersion": API_VERSION, "kind": KIND, "metadata": {}, "spec": {}}
     _head(draft, name, kind, body)
     pod: Mapping[str, Any] = body
@@ -94,9 +100,9 @@ def _pairs(draft: Draft, path: Path, key: str, pairs: Mapping[str, Any]) -> None
     for name, value in pairs.items():
         place = (*path, name)
         present = draft.body["metadata"].get(key, {}).get(name)
-        if name.startswith(_SET_BY_CONTROLLERS):
+        if str(name).startswith(_SET_BY_CONTROLLERS):
             draft.drop(place, value, "its controller wrote it")
-        elif key == "annotations" and name.startswith(f"{RUNTIME_PREFIX}/"):
+        elif key == "annotations" and str(name).startswith(f"{RUNTIME_PREFIX}/"):
             _runtime_annotation(draft, place, name, value)
         elif present is not None and present != value:
             draft.lose(place, value, f"the object around it says {present}")

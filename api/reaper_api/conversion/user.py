@@ -45,7 +45,7 @@ def _user(draft: Draft, ids: Mapping[str, Any]) -> None:
 
 
 def _id(draft: Draft, path: Path, name: str, value: Any, ids: Mapping[str, Any]) -> None:
-    if value is None:
+    if value in (None, []):
         draft.drop(path, value, "empty")
     elif name == "runAsUser" and "runAsGroup" not in ids:
         draft.change(path, value, "with group 0, as in a Pod without runAsGroup", (*_USER, "uid"), value)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from reaper_api.conversion.draft import Draft, has
 from reaper_api.conversion.handlers import Handler, carry, drop, lose, unknown
 from reaper_api.conversion.report import Body, Path
+from reaper_api.ruleset.template import template_of
 
 ONE_PROCESS = "a ReaperTask is one process"
 
@@ -37,6 +38,12 @@ KINDS: Mapping[str, Kind] = {
     "DaemonSet": Kind(("spec", "template"), "Always", "a task runs on one node, and no other comes when a node joins"),
 }
 """The kinds that can be converted."""
+
+
+def holds_pod(body: Mapping[str, Any]) -> bool:
+    """Whether an object is of one of KINDS, and of the API that has it."""
+    return template_of(body) is not None and body["kind"] in KINDS
+
 
 _CRON = "a task has no schedule: let a CronJob create it with kubectl, or keep the CronJob and set its runtimeClassName"
 _ROLL_OUT = "a task is not rolled out: a changed one is created under another name"

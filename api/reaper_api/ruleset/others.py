@@ -1,15 +1,17 @@
 """The rest: fields that say nothing of a host process, and Pods that are none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from reaper_api.ruleset import cel
-from reaper_api.ruleset.rule import Admission, Cel, Rule, Severity, Violation
+from reaper_api.ruleset.metadata import NOT_TEXT, pairs
+from reaper_api.ruleset.rule import Admission, Cel, Path, Rule, Severity, Violation
 from reaper_api.ruleset.security import contexts
-from reaper_api.ruleset.template import Template, get, ignored, mapping, sequence, shown
+from reaper_api.ruleset.template import Object, Template, get, ignored, mapping, sequence, shown
 
 
 def _shape(template: Template) -> Iterator[Violation]:
-    """What would hide the rest of the Pod from the other rules."""
+    """What would hide the rest of the Pod from the other rules, and what is no text where text has to be."""
+    yield from _labels(template)
     if not isinstance(template.top.get("spec"), dict):
         yield Violation(template.path("spec"), "spec must be a mapping")
         return
@@ -24,6 +26,34 @@ def _shape(template: Template) -> Iterator[Violation]:
             elif not isinstance(each.get("command") or [], list):
                 path = template.path("spec", field, number, "command")
                 yield Violation(path, f"command must be a list such as [{shown(each['command'])}]")
+            else:
+                yield from _texts(each, template.path("spec", field, number))
+
+
+def _texts(container: Object, at: Path) -> Iterator[Violation]:
+    """The words and variables of a container."""
+    for field in ("command", "args"):
+        for number, word in enumerate(sequence(container.get(field))):
+            if not isinstance(word, str | None):
+                yield _no_text(f"{field}[{number}]", word, (*at, field, number))
+    for number, variable in enumerate(sequence(container.get("env"))):
+        place = (*at, "env", number)
+        if not isinstance(variable, Mapping):
+            yield Violation(place, f"env[{number}] must be a mapping, not {shown(variable)}")
+        for key in ("name", "value"):
+            value = mapping(variable).get(key)
+            if not isinstance(value, str | None):
+                yield _no_text(f"env[{number}].{key}", value, (*place, key))
+
+
+def _no_text(what: str, value: object, place: Path) -> Violation:
+    hint = f". {NOT_TEXT}" if isinstance(value, bool | int | float) else ""
+    return Violation(place, f"{what} must be text, not {shown(value)}{hint}")
+
+
+def _labels(template: Template) -> Iterator[Violation]:
+    for at in dict.fromkeys(((), template.at)):
+        yield from pairs(get(template.body, *at, "metadata"), (*at, "metadata"))
 
 
 def _working_directory(template: Template) -> Iterator[Violation]:
@@ -110,8 +140,9 @@ RULES = (
         id="RPR030",
         name="shape of a Pod",
         severity=Severity.ERROR,
-        field="spec.containers",
-        message="A Pod has a spec with a list of containers, and each command is a list",
+        field="spec.containers, metadata.labels, metadata.annotations",
+        message="A Pod has a spec with a list of containers, each command is a list, and words, variables, labels and "
+        "annotations are text",
         advice="Correct it: the API server refuses it, and the other rules cannot read it.",
         check=_shape,
     ),

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from reaper_api.ruleset import annotations, image, network, others, resources, security, task, volumes
 from reaper_api.ruleset.rule import Rule, Subject, Violation
-from reaper_api.ruleset.template import template_of
-from reaper_api.vocabulary import KIND
+from reaper_api.ruleset.template import group_of, template_of
+from reaper_api.vocabulary import GROUP, KIND
 
 TABLE: tuple[Rule, ...] = (
     *image.RULES,
@@ -43,8 +43,14 @@ def findings(body: Mapping[str, Any]) -> Iterator[Finding]:
     template = template_of(body)
     if template is not None:
         yield from (Finding(rule, found) for rule in POD_RULES for found in rule.check(template))
-    elif body.get("kind") == KIND:
+    elif is_task(body):
         yield from (Finding(rule, found) for rule in TASK_RULES for found in rule.check(body))
+
+
+def is_task(body: Mapping[str, Any]) -> bool:
+    """Whether an object is a ReaperTask, or was meant to be one: whatever of its API group is no list of them."""
+    kind = body.get("kind")
+    return kind == KIND or (group_of(body) == GROUP and kind != f"{KIND}List")
 
 
 def runtime_class(body: Mapping[str, Any]) -> str | None:

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from reaper_api.ruleset.plain import is_plain, is_plain_name
+from reaper_api.names import is_object_name
+from reaper_api.ruleset.metadata import NOT_TEXT, pairs
+from reaper_api.ruleset.plain import is_plain
 from reaper_api.ruleset.rule import Admission, Cel, Path, Rule, Severity, Subject, Violation
-from reaper_api.ruleset.template import mapping
+from reaper_api.ruleset.template import mapping, shown
 from reaper_api.vocabulary import (
     ANNOTATION_DNS,
     ANNOTATION_OVERLAY,
     ANNOTATION_STDERR,
     ANNOTATION_STDOUT,
     API_VERSION,
+    GROUP,
     KIND,
     RUNTIME_CLASS,
     RUNTIME_PREFIX,
@@ -111,7 +114,7 @@ def _values(task: Task) -> Iterator[Violation]:
             path = parsed(problem.partition(":")[0])
             hint = ""
             if problem.endswith(MUST_BE_TEXT) and isinstance(_at(task, path), bool | int | float):
-                hint = ". It is read as a boolean or a number, as kubectl reads it: put quotes around text"
+                hint = f". {NOT_TEXT}"
             yield Violation(path, problem + hint)
 
 
@@ -168,6 +171,8 @@ def _twice(items: Sequence[Any], identity: list[str], path: Path) -> Iterator[Vi
 def _version(task: Task) -> Iterator[Violation]:
     if task.get("apiVersion") != API_VERSION:
         yield Violation(("apiVersion",), f"apiVersion must be {API_VERSION}")
+    if task.get("kind") != KIND:
+        yield Violation(("kind",), f"there is no kind {shown(task.get('kind'))} in {GROUP}: write kind: {KIND}")
 
 
 def _name(task: Task) -> Iterator[Violation]:
@@ -176,7 +181,7 @@ def _name(task: Task) -> Iterator[Violation]:
         yield Violation(("metadata",), "metadata must be a mapping with a name in it")
     elif "name" not in metadata and "generateName" not in metadata:
         yield Violation(("metadata",), "metadata.name is missing")
-    elif "name" in metadata and not is_plain_name(metadata["name"]) and not _is_object_name(metadata["name"]):
+    elif "name" in metadata and not is_object_name(metadata["name"]):
         yield Violation(
             ("metadata", "name"),
             f"metadata.name: {metadata['name']!r} is no name of an object: write text of lower case letters, digits, "
@@ -184,10 +189,8 @@ def _name(task: Task) -> Iterator[Violation]:
         )
 
 
-def _is_object_name(name: object) -> bool:
-    from reaper_api.fields import is_object_name
-
-    return is_object_name(name)
+def _pairs(task: Task) -> Iterator[Violation]:
+    return pairs(task.get("metadata"), ("metadata",))
 
 
 def _without_effect(task: Task) -> Iterator[Violation]:
@@ -232,12 +235,12 @@ _SAYS = f"k + ' has no effect on a {KIND}'"
 RULES = (
     Rule(
         id="RPR101",
-        name="version of the API",
+        name="version and kind",
         severity=Severity.ERROR,
         about=Subject.TASK,
-        field="apiVersion",
-        message=f"apiVersion must be {API_VERSION}",
-        advice=f"Write apiVersion: {API_VERSION}.",
+        field="apiVersion, kind",
+        message=f"apiVersion must be {API_VERSION}, and the one kind there is {KIND}",
+        advice=f"Write apiVersion: {API_VERSION} and kind: {KIND}.",
         check=_version,
     ),
     Rule(
@@ -291,5 +294,15 @@ RULES = (
         message="The schema of the CRD, or one of its CEL rules, refuses the value",
         advice="The message says what is allowed, as does kubectl explain reapertask.spec.",
         check=_values,
+    ),
+    Rule(
+        id="RPR107",
+        name="label or annotation",
+        severity=Severity.ERROR,
+        about=Subject.TASK,
+        field="metadata.labels, metadata.annotations",
+        message="Labels and annotations are text, below keys such as app or example.com/app; a label's value is short",
+        advice="Put quotes around the value, or write letters, digits, '-', '_' and '.' only.",
+        check=_pairs,
     ),
 )

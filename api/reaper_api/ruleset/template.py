@@ -9,6 +9,7 @@ from reaper_api.vocabulary import RUNTIME_PREFIX
 
 Object = Mapping[str, Any]
 
+_FORMER = "extensions"  # the group of workloads before they had one of their own
 MAX_SHOWN = 120  # characters of a value in a message
 
 
@@ -82,10 +83,18 @@ class Template:
 
 
 def template_of(body: Object) -> Template | None:
-    """The template of an object, None for a kind that has none."""
+    """The template of an object, None for a kind that has none, such as a Job of another API than batch."""
     kind = body.get("kind")
     workload = WORKLOADS.get(kind) if isinstance(kind, str) else None
-    return None if workload is None else Template(body, workload.template)
+    if workload is None or group_of(body) not in (None, workload.group, _FORMER):
+        return None
+    return Template(body, workload.template)
+
+
+def group_of(body: Object) -> str | None:
+    """The API group of an object, "" for that of Pods; None where no apiVersion is written."""
+    version = body.get("apiVersion")
+    return version.rpartition("/")[0] if isinstance(version, str) else None
 
 
 def get(value: Any, *parts: str | int) -> Any:

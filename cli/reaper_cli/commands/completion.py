@@ -12,7 +12,6 @@ from reaper_cli import options
 if TYPE_CHECKING:
     from reaper_cli.target import Target
 
-_VARIABLE = "_KUBECTL_REAPER_COMPLETE"
 _SCRIPT = "kubectl-reaper"
 
 
@@ -33,4 +32,4 @@ def command(ctx: click.Context, shell: str, target: Target) -> None:  # noqa: AR
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - click has these three
-    click.echo(kind(ctx.find_root().command, {}, _SCRIPT, _VARIABLE).source())
+    click.echo(kind(ctx.find_root().command, {}, _SCRIPT, options.COMPLETE_VARIABLE).source())

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @options.verb()
 @click.argument("files", nargs=-1, type=click.Path(), metavar="[FILE...]")
-@click.option("-f", "--filename", multiple=True, help="A file; - is standard input. The same as FILE.")
+@click.option(
+    "-f", "--filename", multiple=True, type=click.Path(), help="A file; - is standard input. The same as FILE."
+)
 @click.option("--node", default="", help="Put the tasks on this node; a DaemonSet needs it.")
 @click.option("--check", is_flag=True, help="Write no manifests; exit code 1 if anything is lost or refused.")
 @click.option(
@@ -45,7 +47,8 @@ def command(
 
     Reads Pods, Jobs, CronJobs, Deployments, StatefulSets and ReplicaSets of one replica, DaemonSets (with --node) and
     PodTemplates; other kinds are passed on as they are. Manifests go to standard output with their comments and in
-    their order, the report to standard error:
+    their order (a Pod made of a task is in the operator's), the report to standard error, also how many comments went
+    with fields that are gone:
 
     \b
     kubectl reaper convert backup.yaml > task.yaml
@@ -92,9 +95,14 @@ def _write(found: Sequence[Converted], output: str) -> None:
     for number, converted in enumerate(found):
         if number:
             click.echo("---")
+        _comment(converted.heading)
         click.echo(dump(converted.body), nl=False)
-        for comment in converted.ending:
-            click.echo(f"# {comment}".rstrip())
+        _comment(converted.ending)
+
+
+def _comment(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(f"# {line}".rstrip())
 
 
 def _tell(found: Sequence[Converted], form: str, *, err: bool) -> None:

@@ -29,7 +29,14 @@ def command() -> None:
 
 
 @command.command(cls=options.Verb, name="run", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-f", "--filename", multiple=True, required=True, help="A file; - is standard input. May be repeated.")
+@click.option(
+    "-f",
+    "--filename",
+    multiple=True,
+    required=True,
+    type=click.Path(),
+    help="A file; - is standard input. May be repeated.",
+)
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="A variable, over those of the task.")
 @click.option("--on-this-machine", is_flag=True, help="Without an overlay: what the process writes stays.")
 @click.option("--runtime", default=None, type=click.Path(exists=True), help="Path of reaper-runtime.")
@@ -56,17 +63,19 @@ def run(
     sudo kubectl-reaper local run -f task.yaml
     sudo kubectl-reaper local run -f task.yaml -f secrets.yaml -e DEBUG=1
 
-    Exit codes: the process's own, 1 it could not be started, 2 wrong usage, 124 its activeDeadlineSeconds have passed.
+    Exit codes: the process's own, 1 it could not be started, 2 wrong usage, 124 its activeDeadlineSeconds have passed,
+    130 this program got SIGTERM or SIGHUP, and so ended the process.
     """
     from reaper_cli.local.machine import Machine, find_runtime, require_root
 
+    variables = dict(map(_variable, env))
     task, objects = _read(filename)
     if not show:
         require_root()
     with tempfile.TemporaryDirectory(prefix="reaper-local-") as scratch:
         folder = Path(scratch)
         namespace = target.namespace or task.metadata.namespace
-        config = _config(task, objects, dict(_variable(word) for word in env), folder, namespace)
+        config = _config(task, objects, variables, folder, namespace)
         if show:
             click.echo(json.dumps(config, indent=4))
             return
@@ -137,5 +146,5 @@ def _remarks(task: ReaperTask) -> None:
 def _variable(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals or not name:
-        raise Problem(f"--env {word}: write NAME=VALUE")
+        raise click.UsageError(f"--env {word}: write NAME=VALUE")
     return name, value

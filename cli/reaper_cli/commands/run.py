@@ -51,7 +51,7 @@ def _spec_flags(function: Any) -> Any:
 
 @options.verb(options.Runner)
 @click.argument("name", required=False, default="", metavar="[NAME]")
-@click.option("-f", "--filename", default="", help="Take the task from a file; - is standard input.")
+@click.option("-f", "--filename", default="", type=click.Path(), help="Take the task from a file; - is standard input.")
 @click.option("--wait", is_flag=True, help="Show the output, wait for the end, exit with the process's exit code.")
 @click.option("-i", "--stdin", is_flag=True, help="Pass standard input on to the process; waits too.")
 @click.option("-t", "--tty", is_flag=True, help="Give the process a terminal; needs -i.")

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from reaper_cli.errors import Problem, TimedOut
+from reaper_cli.errors import Interrupted, Problem, Terminated, TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NAME = "reaper-runtime"
 INSTALLED = "/opt/reaper/current/bin/reaper-runtime"
@@ -56,8 +56,7 @@ class Machine:
     def run(
         self, bundle: Path, name: str, *, stdin: bool, stdout: bool, stderr: bool, limit: int | None, grace: int
     ) -> int:
-        """The exit code of the process. Ctrl-C reaches it as SIGINT. TimedOut if it ran for `limit` seconds: it got
-        SIGTERM then, and SIGKILL `grace` seconds later."""
+        """The exit code of the process; attend() says how it may end otherwise."""
         command = [*_UNSHARE, *self._command, "run", "--bundle", str(bundle), name]
         with subprocess.Popen(
             command,
@@ -66,32 +65,54 @@ class Machine:
             stdout=None if stdout else subprocess.DEVNULL,
             stderr=None if stderr else subprocess.DEVNULL,
         ) as process:
-            return self._attend(process, limit, grace)
+            return attend(process, limit, grace, lambda: self._kill(process.pid))
 
-    def _attend(self, process: subprocess.Popen[bytes], limit: int | None, grace: int) -> int:
-        try:
-            return _wait(process, limit)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)
-        try:
-            code = _wait(process, grace)
-        except subprocess.TimeoutExpired:
-            self._kill(process)
-            code = _wait(process, None)
-        raise TimedOut(f"stopped after {limit} s, its activeDeadlineSeconds; it ended with exit code {code}")
-
-    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+    def _kill(self, pid: int) -> None:
         for container in self._state.iterdir():
             # In the mount namespace of the one that runs, or it would not find the overlay that it takes down.
-            enter = ["nsenter", f"--mount=/proc/{process.pid}/ns/mnt"]
+            enter = ["nsenter", f"--mount=/proc/{pid}/ns/mnt"]
             command = [*enter, *self._command, "kill", "--all", container.name, "KILL"]
             subprocess.run(command, env=self._environment, check=False)
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float | None) -> int:
+class Process(Protocol):
+    """What is known of the runtime that runs here: a subprocess.Popen."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code. subprocess.TimeoutExpired after `timeout` seconds."""
+
+    def send_signal(self, sig: int) -> None:
+        """To the runtime, which passes it on to its process."""
+
+
+def attend(process: Process, limit: int | None, grace: int, kill: Callable[[], None]) -> int:
+    """The exit code of the process. Ctrl-C reaches it as SIGINT. It is ended, by SIGTERM and after `grace` seconds, or
+    when it is asked for again, by `kill`, if it has run for `limit` seconds (TimedOut) or if this program is to end
+    (Interrupted)."""
+    try:
+        return _wait(process, limit)
+    except subprocess.TimeoutExpired:
+        code = _end(process, grace, kill)
+        raise TimedOut(f"stopped after {limit} s, its activeDeadlineSeconds; it ended with exit code {code}") from None
+    except Terminated:
+        raise Interrupted(f"stopped; it ended with exit code {_end(process, grace, kill)}") from None
+
+
+def _end(process: Process, grace: int, kill: Callable[[], None]) -> int:
+    process.send_signal(signal.SIGTERM)
+    try:
+        return _wait(process, grace)
+    except (subprocess.TimeoutExpired, Terminated):
+        kill()
+        return _wait(process, None)
+
+
+def _wait(process: Process, seconds: float | None) -> int:
     """Through each Ctrl-C: the terminal has sent it to the runtime too, which passes it on, and the process decides."""
     while True:
         try:
             return process.wait(seconds)
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             continue

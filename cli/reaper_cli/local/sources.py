@@ -79,6 +79,9 @@ def _value(variable: EnvVar, sources: Sources, before: Mapping[str, str]) -> str
 
 def _entries(body: Mapping[str, Any]) -> Entries:
     name = f"{body['kind']} {(body.get('metadata') or {}).get('name')}"
+    for field in ("data", "stringData", "binaryData"):
+        if not isinstance(body.get(field), dict | None):
+            raise Problem(f"{name}: {field} must be a mapping")
     plain = {**(body.get("data") or {}), **(body.get("stringData") or {})}
     encoded = body.get("binaryData") or {}
     if body["kind"] == "Secret":

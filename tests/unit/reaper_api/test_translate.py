@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reaper_api.fields import is_object_name
+from reaper_api.names import is_object_name
 from reaper_api.task import ReaperTask
 from reaper_api.translate import label_value, labels, pod_for, pod_name
 from tests.fakes.cluster import task_body

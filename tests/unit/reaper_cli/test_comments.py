@@ -94,6 +94,34 @@ def test_comments_of_fields_that_are_gone_are_counted() -> None:
     assert after == ["end"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n  # first\n  - sh # sh\n  - -c\n",
+        "a:\n  - {b: 1, c: a} # one\n  # two\n  - {b: 2, c: b} # two b\n",
+        "a: # beside\n  b: 1\n",
+        "a:\n  # one\n  # two\n  b: [1, 2] # beside\n",
+    ],
+)
+def test_comments_above_and_beside_the_same_place_both_stay(text: str) -> None:
+    (document,) = documents(text)
+    taken = take(document, text)
+    assert put(document, taken, {("a",): ("a",)}) == 0
+    written = dump(document)
+    assert sorted(word for line in written.splitlines() for word in line.partition("#")[2].split()) == sorted(
+        word for line in text.splitlines() for word in line.partition("#")[2].split()
+    )
+
+
+def test_what_a_merge_key_brings_is_no_place_of_its_own_and_is_written_out() -> None:
+    text = "a: &a {x: 1} # one\nb:\n  <<: *a\n  # own\n  z: 2 # two\n"
+    (document,) = documents(text)
+    taken = take(document, text)
+    assert taken.before == {("b", "z"): ["own"]}
+    assert taken.beside == {("a", "x"): "one", ("b", "z"): "two"}
+    assert dump(as_commented(document)) == "a: {x: 1}\nb:\n  z: 2\n  x: 1\n"
+
+
 @pytest.mark.parametrize("text", ["a: 1\n", "- 1\n- 2\n", "{}\n", "null\n"])
 def test_a_document_without_comments_has_none(text: str) -> None:
     (document,) = documents(text)

@@ -60,8 +60,17 @@ def test_contexts_of_the_kubeconfig(cluster: FakeCluster) -> None:
     assert lines(cluster, "get", "--context", "p") == ["prod", ":4"]
 
 
-def test_files_are_left_to_the_shell(cluster: FakeCluster) -> None:
-    assert lines(cluster, "convert", "") == [":0"]
+@pytest.mark.parametrize(
+    "words",
+    [["convert"], ["convert", "-f"], ["validate"], ["run", "-f"], ["run", "--filename"], ["local", "run", "-f"]],
+)
+def test_files_are_left_to_the_shell(cluster: FakeCluster, words: list[str]) -> None:
+    assert lines(cluster, *words, "") == [":0"]
+
+
+@pytest.mark.parametrize("words", [["frob", ""], ["frob", "a", "-"], ["-n", "d", "frob", ""]])
+def test_a_verb_that_there_is_not_goes_on_with_nothing(cluster: FakeCluster, words: list[str]) -> None:
+    assert lines(cluster, *words) == [":4"]
 
 
 def test_a_cluster_that_does_not_answer_suggests_nothing(cluster: FakeCluster) -> None:

@@ -274,8 +274,12 @@ def test_what_kubectl_complains_of(text: str, kind: type[errors.Problem], messag
     assert message in found.message
 
 
-def test_a_right_that_is_missing_points_at_the_doctor() -> None:
-    assert problem("Error from server (Forbidden): no").next == "kubectl reaper doctor"
+@pytest.mark.parametrize(
+    "text",
+    ["Error from server (Forbidden): no", "Unable to connect to the server: x", "Error from server (Timeout): x"],
+)
+def test_a_right_that_is_missing_and_a_cluster_out_of_reach_point_at_the_doctor(text: str) -> None:
+    assert problem(text).next == "kubectl reaper doctor"
 
 
 def test_an_answer_that_is_no_object(script: Script) -> None:

@@ -85,12 +85,39 @@ def test_without_comments() -> None:
         (f"# reaper: ignore=RPR001\n# and more\n\n{POD}", ["RPR006:15", "RPR006:16"]),
         (f"---\n# reaper: ignore=RPR001\n---\n{POD}", ["RPR006:15", "RPR006:16"]),
         (with_line(13, "\n  # reaper: ignore=RPR001"), ["RPR001:8", "RPR006:12", "RPR006:13"]),
+        (f"# reaper: ignore=RPR001\n---\n{POD}", ["RPR006:14", "RPR006:15"]),
+        (with_line(8, "  # reaper: ignore=rpr001"), ["RPR006:12", "RPR006:13", "RPR001:15"]),
         (f"{POD}---\n{POD}# reaper: ignore=RPR001\n", None),
     ],
 )
 def test_a_comment_passes_over_its_line_and_what_is_below_it(text: str, left: list[str] | None) -> None:
     twice = ["RPR001:8", "RPR006:12", "RPR006:13", "RPR001:15", "RPR001:25", "RPR006:29", "RPR006:30", "RPR001:32"]
     assert found(text) == (twice if left is None else left)
+
+
+def test_a_comment_at_the_end_of_a_document_says_nothing_of_the_next() -> None:
+    assert found(f"{POD}# reaper: ignore=RPR001\n---\n{POD}").count("RPR001:26") == 1
+    assert found(f"{POD}---\n# reaper: ignore=RPR001\n---\n{POD}").count("RPR001:27") == 0
+
+
+@pytest.mark.parametrize("kind", ["Reapertask", "reapertask", "ReaperTasks", "Task", "Pod", 5])
+def test_a_misspelled_kind_is_said(kind: object) -> None:
+    body = {"apiVersion": "reaper.io/v1alpha1", "kind": kind, "metadata": {"name": "t"}, "spec": {"command": ["true"]}}
+    (verdict,) = look(json.dumps(body), Scope()).verdicts
+    (finding,) = verdict.findings
+    assert finding.rule.id == "RPR101"
+    assert finding.text == f"there is no kind {kind} in reaper.io: write kind: ReaperTask"
+
+
+def test_an_empty_list_of_tasks_is_nothing_to_look_at() -> None:
+    assert look("apiVersion: reaper.io/v1alpha1\nkind: ReaperTaskList\nitems: []\n", Scope()).verdicts == []
+    assert look("apiVersion: reaper.io/v1alpha1\nkind: ReaperTaskList\n", Scope()).verdicts == []
+
+
+def test_a_kind_of_the_same_name_in_another_api_has_no_pods() -> None:
+    report = look("apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nspec: {tasks: []}\n", EVERYTHING)
+    assert (report.verdicts, report.others) == ([], 0)
+    assert len(look(POD).verdicts) == 1
 
 
 def test_what_is_passed_over_is_counted() -> None:

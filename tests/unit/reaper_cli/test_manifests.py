@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml as pyyaml
+from ruamel.yaml.error import YAMLError
 
 from reaper_cli.errors import Problem
-from reaper_cli.manifests import documents, dump, load
+from reaper_cli.manifests import checked, documents, dump, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +65,59 @@ def test_what_cannot_be_read_is_said_with_its_place(tmp_path: Path, content: byt
     with pytest.raises(Problem, match=r"x\.yaml: ") as caught:
         load(str(path))
     assert sentence in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "a: 1\nb:\n  name: {{ .Values.name }}\n",
+            "line 3: a mapping or a list is a key: if this is a template, render",
+        ),
+        ("[a]: b\n", "line 1: a mapping or a list is a key"),
+        ("&a [*a]\n", "line 1: an anchor refers to itself"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"{n}: &{n} [{','.join([f'*{m}'] * 10)}]\n" for m, n in pairwise("abcdefgh")),
+            "aliases make 123456789 values of it: write it out",
+        ),
+    ],
+)
+def test_what_no_object_can_hold_is_said_at_once(text: str, sentence: str) -> None:
+    with pytest.raises(YAMLError, match=f"^{re.escape(sentence)}"):
+        list(documents(text))
+
+
+def test_aliases_as_people_use_them_are_read() -> None:
+    (found,) = documents("a: &a {x: [1, 2]}\nb: [*a, *a]\nc: {<<: *a, z: 1}\n")
+    assert found == {"a": {"x": [1, 2]}, "b": [{"x": [1, 2]}] * 2, "c": {"x": [1, 2], "z": 1}}
+
+
+@pytest.mark.parametrize("metadata", ["", "{}", "{name: a, labels: , annotations: {a: 1}}", "{generateName: a-}"])
+def test_metadata_that_can_be_read(metadata: str) -> None:
+    (body,) = documents(f"kind: Pod\nmetadata: {metadata}\n")
+    assert checked(body) is body
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ("3", "metadata must be a mapping"),
+        ("[a]", "metadata must be a mapping"),
+        ("{labels: 5}", "metadata.labels must be a mapping"),
+        ("{labels: {on: x}}", "metadata.labels: the key true is no text, as kubectl reads it: put quotes around it"),
+        ("{annotations: {y: x}}", "metadata.annotations: the key true is no text"),
+        ("{1: x}", "metadata: the key 1 is no text"),
+        ("{name: 5}", "metadata.name must be text"),
+        ("{name: {a: b}}", "metadata.name must be text"),
+        ("{namespace: yes}", "metadata.namespace must be text"),
+    ],
+)
+def test_metadata_that_cannot_be_read_is_said_with_its_line(tmp_path: Path, metadata: str, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"kind: Pod\nmetadata: {metadata}\n")
+    with pytest.raises(Problem, match=re.escape(f"x.yaml: line 2: {sentence}")):
+        load(str(path))
 
 
 def test_a_file_that_is_not_there_is_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -171,6 +172,17 @@ def test_a_directory_with_all_below_it(tmp_path: Path) -> None:
     assert result.stderr == "3 objects: 3 errors\n"
 
 
+def test_of_a_directory_only_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "task.yaml").write_text(TASK)
+    (tmp_path / "link.yaml").symlink_to("task.yaml")
+    (tmp_path / "broken.yaml").symlink_to("nowhere")
+    result = CliRunner().invoke(main, [str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stdout.count(VALID) == 2
+    assert result.stderr.startswith(f"{tmp_path}/broken.yaml: No such file or directory\n")
+
+
 def test_templates_of_a_chart_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "chart" / "templates").mkdir(parents=True)
     (tmp_path / "chart" / "Chart.yaml").write_text("name: mine\n")
@@ -212,6 +224,21 @@ def test_a_rule_that_there_is_not_is_not_explained() -> None:
     result = CliRunner().invoke(main, ["--explain", "RPR1"])
     assert result.exit_code == 2
     assert "there is no rule RPR1" in result.output
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin1", "cp437"])
+def test_a_terminal_that_has_not_all_characters_is_no_traceback(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text(TASK)
+    code = "from reaper_cli.validate import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=False,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(encoding).endswith("? ReaperTask t is valid for Reaper runtime\n")
 
 
 def test_the_version() -> None:

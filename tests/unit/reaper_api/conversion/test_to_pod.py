@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reaper_api.conversion import Verdict, to_pod
+from reaper_api.conversion.report import text
 from tests.fakes.pods import outcome
 
 
@@ -52,3 +53,28 @@ def test_a_wrong_task_is_refused_with_the_models_words() -> None:
 def test_another_kind_is_an_error() -> None:
     with pytest.raises(ValueError, match="a Pod is no ReaperTask"):
         to_pod({"kind": "Pod"})
+
+
+def test_what_is_the_same_in_the_pod_is_carried_to_its_place() -> None:
+    spec = {
+        "command": ["/x"],
+        "user": {"uid": 1, "gid": 2, "supplementalGroups": [3]},
+        "terminal": True,
+        "stdin": True,
+        "nodeName": "n",
+        "volumes": [{"name": "v", "mountPath": "/v", "emptyDir": {"medium": "Memory"}}],
+    }
+    fields = {text(field.source): text(field.target) for field in to_pod(task(spec)).of(Verdict.CARRIED)}
+    container = "spec.containers[0]"
+    assert fields == {
+        "metadata.name": "metadata.name",
+        "spec.command": f"{container}.command",
+        "spec.user.uid": f"{container}.securityContext.runAsUser",
+        "spec.user.gid": f"{container}.securityContext.runAsGroup",
+        "spec.user.supplementalGroups": "spec.securityContext.supplementalGroups",
+        "spec.terminal": f"{container}.tty",
+        "spec.stdin": f"{container}.stdin",
+        "spec.volumes[0].name": "spec.volumes[0].name",
+        "spec.volumes[0].mountPath": f"{container}.volumeMounts[0].mountPath",
+        "spec.volumes[0].emptyDir.medium": "spec.volumes[0].emptyDir.medium",
+    }

@@ -186,6 +186,7 @@ def test_the_containers_own_context_wins() -> None:
     ("mount", "volume", "words"),
     [
         ({"mountPath": "/m"}, {"nfs": {"server": "s", "path": "/"}}, "a ReaperTask mounts hostPath, configMap"),
+        ({"mountPath": "/m"}, {"projected": None}, "a ReaperTask projects secret"),
         ({"mountPath": "/m", "subPathExpr": "$(A)"}, {"hostPath": {"path": "/h"}}, "no subPathExpr"),
         ({"mountPath": "/m", "subPath": "a"}, {"configMap": {"name": "c"}}, "no subPath of a configMap"),
     ],
@@ -205,6 +206,42 @@ def test_an_empty_directory_at_two_places_would_be_two() -> None:
     assert outcome(found, "spec.containers[0].volumeMounts[1].mountPath")[0] is LOST
     assert found.result is not None
     assert found.result["spec"]["volumes"] == [{"name": "v", "mountPath": "/a", "emptyDir": {}}]
+
+
+def test_a_volume_stays_where_only_one_of_its_mounts_cannot_be_said() -> None:
+    mounts = [{"name": "v", "mountPath": "/a", "subPath": "x"}, {"name": "v", "mountPath": "/b"}]
+    found = to_task(pod({"volumeMounts": mounts}, volumes=[{"name": "v", "configMap": {"name": "c"}}]))
+    assert outcome(found, "spec.containers[0].volumeMounts[0].mountPath")[0] is LOST
+    assert outcome(found, "spec.volumes[0].configMap.name")[0] is CARRIED
+    assert found.result is not None
+    assert found.result["spec"]["volumes"] == [{"name": "v", "mountPath": "/b", "configMap": {"name": "c"}}]
+
+
+def test_of_a_projected_volume_the_sources_that_a_task_does_not_have_are_lost() -> None:
+    downward = {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}}
+    sources = [downward, {"configMap": {"name": "c"}}, {"clusterTrustBundle": {"path": "x"}}, {"secret": {"name": "s"}}]
+    mounts = [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}]
+    volumes = [{"name": "v", "projected": {"sources": sources, "defaultMode": 256}}]
+    found = to_task(pod({"volumeMounts": mounts}, volumes=volumes))
+    assert outcome(found, "spec.volumes[0].projected.sources[0].downwardAPI.items[0].path")[0] is LOST
+    kept = {"sources": [{"configMap": {"name": "c"}}, {"secret": {"name": "s"}}], "defaultMode": 256}
+    assert found.result is not None
+    assert [volume["projected"] for volume in found.result["spec"]["volumes"]] == [kept, kept]
+
+
+def test_a_projected_volume_of_nothing_that_a_task_has_is_lost() -> None:
+    volumes = [{"name": "v", "projected": {"sources": [{"downwardAPI": {"items": [{"path": "l"}]}}]}}]
+    found = to_task(pod({"volumeMounts": [{"name": "v", "mountPath": "/a"}]}, volumes=volumes))
+    assert {field.note for field in found.of(LOST)} == {
+        "a ReaperTask projects secret, configMap and serviceAccountToken only"
+    }
+    assert found.result is not None
+    assert "volumes" not in found.result["spec"]
+
+
+def test_a_kind_of_the_same_name_in_another_api_is_an_error() -> None:
+    with pytest.raises(ValueError, match="a Job is no"):
+        to_task(around("Job") | {"apiVersion": "batch.volcano.sh/v1alpha1"})
 
 
 def test_a_volume_without_a_source_is_an_empty_directory() -> None:

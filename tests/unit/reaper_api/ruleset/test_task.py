@@ -25,6 +25,7 @@ def test_every_rule_is_broken_by_an_example() -> None:
         annotated,
         task({"command": ["true"]}, "No Name"),
         task({"command": ["true"]}) | {"apiVersion": "v1"},
+        task({"command": ["true"]}) | {"metadata": {"name": "t", "labels": {"a": 1.0}}},
     ]
     assert {rule for body in examples for rule in broken(body)} == {rule.id for rule in TASK_RULES}
 

@@ -48,6 +48,126 @@ def test_several_files_and_kinds(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def test_a_kind_of_the_same_name_in_another_api_is_passed_on() -> None:
+    result = FakeCluster().run(
+        "convert", stdin="apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: j}\n"
+    )
+    assert (result.exit_code, result.stderr) == (0, "Job j: passed on as it is\n")
+
+
+@pytest.mark.parametrize("metadata", ["3", "{name: {{ .Values.name }}}", "{name: p, labels: {on: x}}"])
+def test_an_object_that_cannot_be_read_is_wrong_usage(metadata: str) -> None:
+    result = FakeCluster().run("convert", stdin=POD.replace("{name: p}", metadata))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "-: line 2: " in result.stderr
+
+
+TASK = """\
+# licence
+# of this
+---
+# a head
+apiVersion: reaper.io/v1alpha1
+kind: ReaperTask
+# about metadata
+metadata:
+  # about the name
+  name: t # the name
+  labels: {a: b} # labels
+# about spec
+spec:
+  # above command
+  command: [/bin/a, b] # beside command
+  # dir
+  workingDir: /tmp # beside dir
+  env:
+    # first
+    - name: A # name A
+      value: "1"
+    # second
+    - {name: B, value: x} # B
+  # who
+  user: {uid: 1, gid: 2} # user
+  # vols
+  volumes:
+    # v1
+    - name: v # vn
+      mountPath: /x # mp
+      # hp
+      hostPath: {path: /y}
+  backoffLimit: 3 # thrice
+# end
+"""
+LIST = """\
+# head of list
+apiVersion: v1
+kind: List
+items:
+  # above the first
+  - kind: Pod # first
+    metadata: {name: p}
+    spec:
+      restartPolicy: Never
+      containers: [{name: c, command: [/x]}]
+  # between
+  - kind: ConfigMap
+    # inside
+    metadata: {name: c} # cm
+  # above the third
+  - kind: Pod
+    metadata: {name: q}
+    spec:
+      restartPolicy: Never
+      containers:
+        # the container
+        - name: c
+          command: [/y] # y
+  # at the end
+# very end
+"""
+
+
+def comments_in(text: str) -> list[str]:
+    return [line.partition("#")[2].strip() for line in text.splitlines() if "#" in line]
+
+
+def test_comments_of_a_task_stay_with_what_is_in_its_pod_too() -> None:
+    result = FakeCluster().run("convert", stdin=TASK)
+    assert result.exit_code == 0
+    assert sorted(comments_in(result.stdout)) == sorted(each for each in comments_in(TASK) if each != "thrice")
+    assert result.stdout.startswith("# licence\n# of this\n# a head\napiVersion: v1\n")
+    for text in (
+        "  # about the name\n  name: t # the name\n",
+        "# about spec\nspec:\n",
+        "      # above command\n      command:\n        - /bin/a\n        - b # beside command\n",
+        "        # first\n        - name: A # name A\n",
+        "      # dir\n      workingDir: /tmp # beside dir\n",
+        "        # who\n        runAsUser: 1\n        runAsGroup: 2 # user\n",
+        "    # v1\n    - name: v # vn\n",
+    ):
+        assert text in result.stdout
+    assert result.stdout.endswith("# end\n")
+    assert result.stderr.startswith("ReaperTask t: 13 carried, 2 changed, 1 lost\n")
+    assert "comments that went with their fields: 1 lines\n" in result.stderr
+
+
+def test_comments_of_a_list_stay_with_its_items() -> None:
+    result = FakeCluster().run("convert", "--report", "none", stdin=LIST)
+    assert comments_in(result.stdout) == comments_in(LIST)
+    first, second, third = result.stdout.split("---\n")
+    assert first.startswith("# head of list\n# above the first\napiVersion: ")
+    assert second == "# between\nkind: ConfigMap\n# inside\nmetadata: {name: c} # cm\n"
+    assert third.startswith("# above the third\napiVersion: ")
+    assert third.endswith("  command: [/y] # y\n# at the end\n# very end\n")
+
+
+@pytest.mark.parametrize("kind", ["Pod", "ConfigMap"])
+def test_what_stands_before_the_first_document_stays_there(kind: str) -> None:
+    result = FakeCluster().run("convert", "--report", "none", stdin=f"# one\n\n# two\n---\n{POD}".replace("Pod", kind))
+    assert result.stdout.startswith("# one\n# two\n")
+    assert comments_in(result.stdout) == ["one", "two"]
+
+
 def test_json_is_one_object_or_a_list() -> None:
     one = json.loads(FakeCluster().run("convert", "-o", "json", stdin=POD).stdout)
     assert one["kind"] == "ReaperTask"

@@ -83,6 +83,21 @@ def test_a_client_dry_run_names_what_is_wrong(cluster: FakeCluster) -> None:
     assert "command[0] is an absolute path such as /usr/bin/env" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["Bad Name"], "metadata.name: 'Bad Name' is no name of an object"),
+        (["hello", "--labels", "a=has space"], "labels: a cannot be 'has space'"),
+    ],
+)
+def test_a_client_dry_run_refuses_what_the_api_server_would(
+    cluster: FakeCluster, words: list[str], sentence: str
+) -> None:
+    result = cluster.run("run", *words, "--dry-run=client", "--", "true")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert sentence in result.stderr
+
+
 def test_a_client_dry_run_quotes_what_kubectl_would_read_as_a_boolean(cluster: FakeCluster) -> None:
     result = cluster.run("run", "hello", "--dry-run=client", "-o", "yaml", "--", "echo", "yes", "on", "no")
     assert "- 'yes'\n    - 'on'\n    - 'no'\n" in result.stdout
@@ -129,12 +144,14 @@ def test_flags_that_make_no_sense_are_usage_errors(cluster: FakeCluster, words: 
     [
         (["--env", "A"], "--env A: write NAME=VALUE"),
         (["--user", "root"], "--user root: write UID:GID in numbers"),
+        (["-u", "5"], "--user 5: write UID:GID in numbers"),
         (["--labels", "x"], "--labels x: write KEY=VALUE"),
+        (["--annotations", "x"], "--annotations x: write KEY=VALUE"),
     ],
 )
 def test_values_that_make_no_sense_are_named(cluster: FakeCluster, flags: list[str], sentence: str) -> None:
     result = cluster.run("run", *flags, "--", "x")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert sentence in result.stderr
 
 

@@ -61,6 +61,18 @@ def test_a_text_without_dollars_stays_as_it_is(text: str) -> None:
     assert expand(text.replace("$", ""), {"A": "b"}) == text.replace("$", "")
 
 
+@pytest.mark.parametrize("field", ["data", "stringData", "binaryData"])
+def test_entries_that_are_no_mapping_are_said(field: str) -> None:
+    with pytest.raises(Problem, match=f"^Secret s: {field} must be a mapping$"):
+        Sources([{"kind": "Secret", "metadata": {"name": "s"}, field: 5}])
+
+
+def test_a_variable_without_a_value_is_wrong_usage() -> None:
+    result = FakeCluster().run("local", "run", "-f", "/no/such/file", "-e", "A")
+    assert result.exit_code == 2
+    assert "--env A: write NAME=VALUE" in result.stderr
+
+
 def test_variables_come_from_all_sources_in_the_order_of_kubernetes() -> None:
     found = environment(
         spec(
