@@ -71,7 +71,7 @@ class PodState:
         self.task = TaskFile(os.path.join(os.path.dirname(root), "tasks", f"{namespace}@{group}"))
 
     def mark(self, mark: Mark) -> None:
-        """Note this before the cgroups are made: what a container has in them is recorded only later.
+        """Note this before socket and cgroups are made: what a container has in them is recorded only later.
 
         In sockets.Lock, where another shim may have had the pod's id: it takes its own note back at its end.
         """

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+_WINDOW = (24, 80)  # rows, columns
+
+
 class Typist:
     """A program on a terminal, and somebody who types."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
+            # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a size
+            # that makes 1 x 1, and there bash shows no prompt.
+            _resize(0, *_WINDOW)
             os.execve(command[0], list(command), dict(environment or os.environ))
         self._waits = select.poll()  # select cannot take descriptors above 1023
         self._waits.register(self._fd, select.POLLIN)
@@ -34,7 +40,7 @@ class Typist:
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the window another size: the program hears SIGWINCH."""
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        _resize(self._fd, rows, columns)
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
         """Until the screen shows a text."""
@@ -60,3 +66,7 @@ class Typist:
             more = b""
         self._ended = not more
         return self._decoder.decode(more)
+
+
+def _resize(fd: int, rows: int, columns: int) -> None:
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

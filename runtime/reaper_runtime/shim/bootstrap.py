@@ -12,6 +12,8 @@ from reaper_runtime.wire.starting import BootstrapParams, BootstrapResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reaper_runtime.shim.launch import Launch
 
 GROUP = "io.containerd.runc.v2.group"
@@ -62,15 +64,22 @@ def bootstrap_params(launch: "Launch") -> BootstrapParams | None:
     return params if (params.instance_id, params.namespace) == (launch.container, launch.namespace) else None
 
 
-def open_endpoint(launch: "Launch", group: str) -> Endpoint:
-    """Listen on the pod's socket, or find the shim that does. Raises InvalidArgument or Unavailable."""
+def open_endpoint(launch: "Launch", group: str, note: "Callable[[str], None]") -> Endpoint:
+    """Listen on the pod's socket, or find the shim that does. Raises InvalidArgument or Unavailable.
+
+    note: called with the socket's path, in sockets.Lock, where nobody serves it and before it is made: who clears up
+    after a shim that is killed at any moment has to know of it.
+    """
     params = bootstrap_params(launch)
     directory = (params.socket_dir if params else "") or SOCKET_DIRECTORY
     digest = sha256(os.path.join(launch.address, launch.namespace, group).encode()).hexdigest()
     path = os.path.join(directory, digest)
     version = 3 if params else 2
     with sockets.Lock():  # two may be started for one pod at the same time
-        return Endpoint(path, version, None if sockets.is_served(path) else listen(path))
+        if sockets.is_served(path):
+            return Endpoint(path, version, None)
+        note(path)
+        return Endpoint(path, version, listen(path))
 
 
 def listen(path: str) -> socket.socket:

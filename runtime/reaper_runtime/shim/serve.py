@@ -36,15 +36,20 @@ SERVICES = ("containerd.task.v2.Task", "containerd.task.v3.Task")
 def run(launch: "Launch", reply: "Callable[[bytes], None]") -> "NoReturn":
     """Become the shim of this launch. Raises a ReaperError before reply() was called, and never returns after."""
     group = bootstrap.group_of(launch)
-    endpoint = bootstrap.open_endpoint(launch, group)
+    state = PodState(launch.namespace, group)
+    log = Log(launch.bundle, id=launch.container, namespace=launch.namespace)
+    mark: Mark | None = None
+
+    def mark_pod(socket_path: str) -> None:
+        nonlocal mark
+        mark = note(state, socket_path, log)
+
+    endpoint = bootstrap.open_endpoint(launch, group, mark_pod)
     file.replace(os.path.join(launch.bundle, "address"), endpoint.address)  # containerd before 2.0 looks there again
     if endpoint.listener is None:
         reply(endpoint.answer())
         os._exit(0)
-    state = PodState(launch.namespace, group)
-    log = Log(launch.bundle, id=launch.container, namespace=launch.namespace)
     names = (launch.namespace, group)
-    mark = note(state, endpoint.path, log)
     reply(endpoint.answer())  # it listens: what containerd sends meanwhile waits a millisecond
     os.setsid()
     os.chdir("/")
@@ -136,12 +141,11 @@ class Shim:
 
 
 def note(state: PodState, socket_path: str, log: Log) -> Mark | None:
-    """Write down what this shim has, for who clears up after it if it is killed: before anybody is told that it is
-    there. None if it could not be."""
+    """Write down what this shim is going to have, for who clears up after it if it is killed. None if it could not
+    be. In sockets.Lock: a shim that had the pod's id takes its own note back at its end."""
     mark = Mark.of_this_process(cgroup.places(state.namespace, state.group), socket_path)
     try:
-        with sockets.Lock():
-            state.mark(mark)
+        state.mark(mark)
     except OSError as error:  # each container will be refused for the same reason
         log.warn(f"{state.path} cannot be written: {error.strerror}")
         return None

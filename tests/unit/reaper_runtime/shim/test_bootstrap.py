@@ -33,6 +33,10 @@ def _params(path: Path, **more: Any) -> bytes:
     return BootstrapParams(**values).encode()
 
 
+def _nothing(_path: str) -> None:
+    """Write nothing down."""
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder whose path is short enough for a socket."""
@@ -75,7 +79,7 @@ def test_without_a_bundle_there_is_no_group() -> None:
 
 
 def test_the_socket_is_where_containerd_looks_for_it(folder: Path, endpoints: list[Endpoint]) -> None:
-    endpoint = bootstrap.open_endpoint(_launch(stdin=_params(folder)), "pod")
+    endpoint = bootstrap.open_endpoint(_launch(stdin=_params(folder)), "pod", _nothing)
     endpoints.append(endpoint)
     name = hashlib.sha256(b"/run/containerd/containerd.sock/k8s.io/pod").hexdigest()
     assert endpoint.path == f"{folder}/{name}"
@@ -84,7 +88,7 @@ def test_the_socket_is_where_containerd_looks_for_it(folder: Path, endpoints: li
 
 
 def test_version_3_is_for_a_containerd_that_sent_its_parameters(folder: Path, endpoints: list[Endpoint]) -> None:
-    endpoints.append(bootstrap.open_endpoint(_launch(stdin=_params(folder)), "pod"))
+    endpoints.append(bootstrap.open_endpoint(_launch(stdin=_params(folder)), "pod", _nothing))
     result = BootstrapResult.decode(endpoints[0].answer())
     assert (result.version, result.address, result.protocol) == (3, endpoints[0].address, "ttrpc")
 
@@ -107,10 +111,22 @@ def test_any_other_input_is_an_older_containerd(stdin: bytes) -> None:
 
 def test_a_served_socket_is_used_again(folder: Path, endpoints: list[Endpoint]) -> None:
     launch = _launch(stdin=_params(folder))
-    endpoints += [bootstrap.open_endpoint(launch, "pod") for _ in range(2)]
+    endpoints += [bootstrap.open_endpoint(launch, "pod", _nothing) for _ in range(2)]
     assert endpoints[0].listener is not None
     assert endpoints[1].listener is None
     assert endpoints[0].address == endpoints[1].address
+
+
+def test_what_is_going_to_be_there_is_written_down_before_it_is(folder: Path, endpoints: list[Endpoint]) -> None:
+    """A shim that is killed in between leaves a socket of which nobody knows, otherwise."""
+    noted: list[tuple[str, bool]] = []
+
+    def note(path: str) -> None:
+        noted.append((path, Path(path).exists()))
+
+    launch = _launch(stdin=_params(folder))
+    endpoints += [bootstrap.open_endpoint(launch, "pod", note) for _ in range(2)]
+    assert noted == [(endpoints[0].path, False)], "and not by who finds another shim there"
 
 
 def test_of_many_that_start_at_once_one_listens(folder: Path) -> None:
@@ -137,7 +153,7 @@ def _start(launch: Launch, group: str, gate: tuple[int, int], stay: tuple[int, i
         for fd in (gate[1], stay[1]):
             os.close(fd)
         os.read(gate[0], 1)
-        endpoint = bootstrap.open_endpoint(launch, group)
+        endpoint = bootstrap.open_endpoint(launch, group, _nothing)
         answer = b"0" if endpoint.listener is None else b"1"
     finally:
         os.write(answers, answer)
@@ -147,11 +163,11 @@ def _start(launch: Launch, group: str, gate: tuple[int, int], stay: tuple[int, i
 
 def test_a_dead_socket_is_replaced(folder: Path, endpoints: list[Endpoint]) -> None:
     launch = _launch(stdin=_params(folder))
-    first = bootstrap.open_endpoint(launch, "pod")
+    first = bootstrap.open_endpoint(launch, "pod", _nothing)
     assert first.listener is not None
     first.listener.close()
     assert not sockets.is_served(first.path)
-    endpoints.append(bootstrap.open_endpoint(launch, "pod"))
+    endpoints.append(bootstrap.open_endpoint(launch, "pod", _nothing))
     assert endpoints[0].listener is not None
     assert sockets.is_served(first.path)
 
@@ -159,7 +175,7 @@ def test_a_dead_socket_is_replaced(folder: Path, endpoints: list[Endpoint]) -> N
 def test_a_path_too_long_for_a_socket_is_a_sentence(tmp_path: Path) -> None:
     before = open_fds()
     with pytest.raises(InvalidArgument, match="is longer than 106 bytes: shorten the socket directory"):
-        bootstrap.open_endpoint(_launch(stdin=_params(tmp_path / ("x" * 60))), "pod")
+        bootstrap.open_endpoint(_launch(stdin=_params(tmp_path / ("x" * 60))), "pod", _nothing)
     assert open_fds() == before
 
 
