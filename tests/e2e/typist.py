@@ -25,8 +25,8 @@ class Typist:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
-            # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a size
-            # that makes 1 x 1, and there bash shows no prompt.
+            # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a
+            # size that makes 1 x 1, and there bash shows no prompt.
             _resize(0, *_WINDOW)
             os.execve(command[0], list(command), dict(environment or os.environ))
         self._waits = select.poll()  # select cannot take descriptors above 1023

@@ -106,11 +106,14 @@ class Shim:
     def _publish_oom(self, container_id: str) -> None:
         self._service.publish_oom(container_id)
 
-    def _check_idle(self) -> None:
-        if not self._pod.containers and not self._server.connections:
+    def _check_idle(self, *, was_idle: bool = False) -> None:
+        """was_idle: there was no container at the last look either. containerd 1.6 that was killed while it created one
+        connects to the shim when it is back, and keeps it for ever."""
+        idle = not self._pod.containers
+        if idle and (was_idle or not self._server.connections):
             self._shut_down()
         else:
-            self._loop.call_later(IDLE_SECONDS, self._check_idle)
+            self._loop.call_later(IDLE_SECONDS, lambda: self._check_idle(was_idle=idle))
 
     def _shut_down(self) -> None:
         """Take no container and no connection any more, and stop once the answer and all events are out.

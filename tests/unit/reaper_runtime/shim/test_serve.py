@@ -46,6 +46,23 @@ def test_a_shim_that_nobody_needs_ends_and_takes_its_socket_along(shim: serve.Sh
     assert list((tmp_path / "tasks").iterdir()) == []
 
 
+def test_a_shim_to_which_somebody_is_connected_waits_a_look_longer_for_a_container(
+    shim: serve.Shim, tmp_path: Path
+) -> None:
+    looks: list[bool] = []
+    look = shim._check_idle
+
+    def noted(*, was_idle: bool = False) -> None:
+        looks.append(was_idle)
+        look(was_idle=was_idle)
+
+    shim._check_idle = noted  # type: ignore[method-assign]
+    client = Peer(shim._loop, tmp_path / "s")
+    shim.serve()
+    client.close()
+    assert looks == [False, True]
+
+
 def test_a_shim_that_ends_leaves_the_socket_of_its_successor(shim: serve.Shim, tmp_path: Path) -> None:
     (tmp_path / "s").unlink()
     successor = listen(tmp_path / "s")
@@ -129,19 +146,6 @@ def test_it_stays_while_it_has_a_container_and_ends_after_the_last(shim: serve.S
     shim._loop.call_later(0.05, forget)
     shim.serve()
     assert steps == ["the last container goes"]
-
-
-def test_it_stays_while_containerd_is_connected(shim: serve.Shim, tmp_path: Path) -> None:
-    steps: list[str] = []
-    client = Peer(shim._loop, tmp_path / "s")
-
-    def leave() -> None:
-        steps.append("containerd goes")
-        client.close()
-
-    shim._loop.call_later(0.05, leave)
-    shim.serve()
-    assert steps == ["containerd goes"]
 
 
 def test_a_log_that_is_missing_full_or_given_odd_text_harms_nobody(tmp_path: Path) -> None:
