@@ -25,10 +25,10 @@ class Typist:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
-            # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a
-            # size that makes 1 x 1, and there bash shows no prompt.
-            _resize(0, *_WINDOW)
             os.execve(command[0], list(command), dict(environment or os.environ))
+        # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a size that
+        # makes 1 x 1, and there bash shows no prompt.
+        self.resize(*_WINDOW)
         self._waits = select.poll()  # select cannot take descriptors above 1023
         self._waits.register(self._fd, select.POLLIN)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
@@ -40,7 +40,7 @@ class Typist:
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the window another size: the program hears SIGWINCH."""
-        _resize(self._fd, rows, columns)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
         """Until the screen shows a text."""
@@ -66,7 +66,3 @@ class Typist:
             more = b""
         self._ended = not more
         return self._decoder.decode(more)
-
-
-def _resize(fd: int, rows: int, columns: int) -> None:
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
