@@ -26,8 +26,8 @@ class Typist:
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
             os.execve(command[0], list(command), dict(environment or os.environ))
-        # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a size that
-        # makes 1 x 1, and there bash shows no prompt.
+        # kubectl tells of a window that is one larger first, and then of the right one. Of a terminal without a size
+        # that makes 1 x 1, and there bash shows no prompt.
         self.resize(*_WINDOW)
         self._waits = select.poll()  # select cannot take descriptors above 1023
         self._waits.register(self._fd, select.POLLIN)
