@@ -139,18 +139,22 @@ def located(document: Any, path: Place = ()) -> Iterator[tuple[Place, CommentedM
 
 
 def checked(body: CommentedMap) -> CommentedMap:
-    """An object whose metadata can be read: with keys that are text, and a name that is. YAMLError if it cannot."""
+    """An object whose metadata can be read: with keys that are text, and a name that is. YAMLError if it cannot.
+
+    kubectl makes text of a number, and of nothing else.
+    """
     metadata = body.get("metadata")
     if metadata is None:
         return body
-    line = f"line {body.lc.key('metadata')[0] + 1}: "
+    places = body.lc.data or {}  # not of what a merge key has brought
+    line = f"line {places['metadata'][0] + 1}: " if "metadata" in places else ""
     if not isinstance(metadata, CommentedMap):
         raise YAMLError(f"{line}metadata must be a mapping")
     for path, node in (("metadata", metadata), *((f"metadata.{each}", metadata.get(each)) for each in _PAIRS)):
         if not isinstance(node, CommentedMap | None):
             raise YAMLError(f"{line}{path} must be a mapping")
         for key in node or ():
-            if not isinstance(key, str):
+            if isinstance(key, bool) or not isinstance(key, str if node is metadata else str | int):
                 raise YAMLError(
                     f"{line}{path}: the key {shown(key)} is no text, as kubectl reads it: put quotes around it"
                 )

@@ -7,8 +7,14 @@ import sys
 
 
 def be_lenient() -> None:
-    """What the encoding of a terminal does not have, such as ✅ in latin1, becomes a question mark instead of a
-    UnicodeEncodeError. Streams that somebody else has put there stay as they are."""
+    """What the encoding of a terminal does not have, such as ✅ in latin1, becomes a question mark there instead of a
+    UnicodeEncodeError. In a file or a pipe nothing is lost: it is UTF-8, whatever the locale says, as manifests are.
+
+    Streams that somebody else has put there stay as they are.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8")

@@ -27,8 +27,8 @@ def is_shown(mount: "MountPoint") -> bool:
 
 def _is_of_a_pod(path: str) -> bool:
     """Whether kubelet has mounted it, whose root directory may be anywhere."""
-    _, _, below = path.partition("/pods/")
-    return below.split("/", 2)[1:2] != [] and below.split("/", 2)[1] in _OF_PODS
+    parts = path.split("/")
+    return any(name == "pods" and kind in _OF_PODS for name, _, kind in zip(parts, parts[1:], parts[2:], strict=False))
 
 
 def remote(table: "Mapping[str, MountPoint]") -> frozenset[str]:

@@ -100,13 +100,14 @@ class Overlay:
         Raises FailedPrecondition with the reason when it cannot be made: the container must not run without it.
         """
         fcntl.flock(lock, fcntl.LOCK_SH)
-        wanted = self._wanted()
-        if not self._lacks(wanted):
+        if not self._lacks(self._wanted()):
             return
         making = self._open_lock("make")
         try:
             fcntl.flock(making, fcntl.LOCK_EX)
-            self._make(wanted)
+            wanted = self._wanted()  # not of before the lock: who had it may have seen more
+            if self._lacks(wanted):
+                self._make(wanted)
         except OSError as error:
             raise FailedPrecondition(
                 f"overlay {self.name} cannot be made on node {os.uname().nodename}: {error.strerror or error}"
@@ -138,9 +139,17 @@ class Overlay:
 
     @property
     def made(self) -> float | None:
-        """When it began, in seconds since the epoch; None for one that is not made to the end."""
+        """When it began, in seconds since the epoch; None for one that is not made to the end.
+
+        By the clock as it is now, which may have been set since: counted from the boot, if it was made after that.
+        """
+        path = os.path.join(self.path, "made")
         try:
-            return os.stat(os.path.join(self.path, "made")).st_mtime
+            noted = os.fsdecode(mounts.read(path)).split()
+            boot, since = _now()
+            if noted[:1] == [boot]:
+                return time.time() - (float(since) - float(noted[1]))
+            return os.stat(path).st_mtime
         except OSError:
             return None
 
@@ -149,13 +158,8 @@ class Overlay:
         """Whether it is ready for use."""
         return bool(self._covered())
 
-    @property
-    def in_use(self) -> bool:
-        """Whether a container runs in it."""
-        return self.is_used(procfs.roots())
-
     def is_used(self, roots: "Set[int]") -> bool:
-        """As in_use, for who asks it of many. roots: what procfs.roots() gives."""
+        """Whether a container runs in it. roots: what procfs.roots() gives."""
         with self._exclusively() as free:
             return not free or self._device() in roots
 
@@ -225,12 +229,12 @@ class Overlay:
         return stale | {path for path in covered if path.startswith(below)}
 
     def _make(self, wanted: "Mapping[str, MountPoint]") -> None:
-        covered = self._covered()  # somebody else may have made it while we waited
+        covered = self._covered()
         if not covered:
             _prepare(self.merged, self._base, self._locks)
             self._unmount()
         if self.made is None:
-            self._note("made", ())
+            self._note("made", (" ".join(_now()),))
         stale = self._stale(covered, wanted)
         if stale:
             self._forget(stale)
@@ -240,8 +244,10 @@ class Overlay:
         self._note("ready", covered)
 
     def _forget(self, paths: "Set[str]") -> None:
-        """Show these no more; what was written over them is set aside, for those who have them still."""
-        self._note("ready", self._covered() - paths)
+        """Show these no more; what was written over them is set aside, for those who have them still.
+
+        Whoever is killed here leaves them stale, for the next one: they are noted as shown until all is done.
+        """
         aside = os.path.join(self.path, "aside")
         os.makedirs(aside, exist_ok=True)
         with Root(self.merged) as root:
@@ -352,6 +358,12 @@ def _base_lock(locks: str) -> "Iterator[None]":
         yield
     finally:
         os.close(lock)
+
+
+def _now() -> tuple[str, str]:
+    """Which boot this is (random(4)), and the seconds since then (CLOCK_BOOTTIME)."""
+    boot = os.fsdecode(mounts.read("/proc/sys/kernel/random/boot_id")).strip()
+    return boot, repr(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def _take(lock: int) -> bool:

@@ -81,7 +81,7 @@ class PodState:
             note.write("\n".join(lines))
 
     def marked(self) -> Mark | None:
-        """What mark() noted, and unmark() has not taken back."""
+        """What mark() noted, and take_back() has not."""
         try:
             with open(os.path.join(self.path, _MARK)) as note:
                 first, socket, *cgroups = note.read().splitlines()
@@ -95,13 +95,16 @@ class PodState:
         noted = self.marked()
         return noted is not None and (noted.pid, noted.start_time) == (mark.pid, mark.start_time)
 
-    def unmark(self) -> None:
-        """All that is gone. Harmless if there is no note. Ask holds() before, in the same sockets.Lock."""
-        try:
-            os.unlink(os.path.join(self.path, _MARK))
-        except FileNotFoundError:
+    def take_back(self, mark: Mark) -> None:
+        """All that this shim had is gone, and so is its pod: forget both, unless a new shim has noted itself.
+
+        In sockets.Lock, as mark().
+        """
+        if not self.holds(mark):
             return
+        os.unlink(os.path.join(self.path, _MARK))
         self._remove_if_empty()
+        self.task.forget()
 
     def write(self, record: Record) -> None:
         """Record a process, atomically: a reader sees the whole of it or nothing."""

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reaper_runtime.host import procfs
 from reaper_runtime.overlay import overlays
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Containerd:
     def __exit__(self, *_: object) -> None:
         self.stop()
         for overlay in overlays():
-            if overlay.name == "@containerd.default" and not overlay.in_use:
+            if overlay.name == "@containerd.default" and not overlay.is_used(procfs.roots()):
                 overlay.reset()
         subprocess.run(["rm", "-rf", self.folder], check=True)
 

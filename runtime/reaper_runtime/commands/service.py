@@ -4,7 +4,8 @@ import os
 
 from reaper_runtime.commands import hooks
 from reaper_runtime.commands.home import CREATED, CREATING, RUNNING, STOPPED, State
-from reaper_runtime.errors import FailedPrecondition, ReaperError
+from reaper_runtime.errors import FailedPrecondition, NotFound, ReaperError
+from reaper_runtime.loop import Future
 from reaper_runtime.oci.hooks import CREATE_CONTAINER, CREATE_RUNTIME, POSTSTART, POSTSTOP, PRESTART, START_CONTAINER
 from reaper_runtime.shim.service import TaskService
 from reaper_runtime.wire import messages as m
@@ -35,6 +36,8 @@ class OciService(TaskService):
         self._on_deleted = on_deleted
         self._recorded: State | None = None
         self._starting = False
+        self._given_up = Future()  # set by delete --force while hooks of create run
+        self._destroyed: Future | None = None
 
     async def create(self, request: "m.CreateTaskRequest") -> "m.CreateTaskResponse":
         """Steps 1 to 5. A hook that fails destroys the container."""
@@ -48,6 +51,8 @@ class OciService(TaskService):
             self._record(CREATING)
             for kind in (PRESTART, CREATE_RUNTIME, CREATE_CONTAINER):
                 await self._run_hooks(container, kind)
+            if self._given_up.done:
+                raise FailedPrecondition(f"container {request.id} was deleted by force")
             self._record(CREATED)
         except (ReaperError, OSError):
             await self._destroy(container)
@@ -80,8 +85,10 @@ class OciService(TaskService):
         """Signal what is created or running. `delete --force` ends what is still being created, too."""
         if not request.exec_id:
             status = self._status(self._pod.container(request.id))
-            forced = request.all and request.signal == _KILL  # a hook may never end
-            if status == STOPPED or (status == CREATING and not forced):
+            if status == CREATING and request.all and request.signal == _KILL:  # delete --force: a hook may never end
+                self._given_up.set()
+                self._destroyed = self._destroyed or Future()
+            elif status in (CREATING, STOPPED):
                 raise FailedPrecondition(f"container {request.id} is {status}: it takes no signals")
         return await super().kill(request)
 
@@ -90,6 +97,9 @@ class OciService(TaskService):
         container = self._pod.container(request.id)
         if request.exec_id:
             return await super().delete(request)
+        if self._destroyed is not None:
+            await self._destroyed
+            raise NotFound(f"there is no container {request.id}")
         status = self._status(container)
         if status != STOPPED:
             raise FailedPrecondition(
@@ -128,7 +138,9 @@ class OciService(TaskService):
     async def _run_hooks(self, container: "Container", kind: str) -> None:
         if kind in container.bundle.hooks and self._recorded is not None:
             document = self._recorded.document()
-            await hooks.run(self._pod.loop, self._pod.reaper, kind, container.bundle.hooks[kind], document)
+            await hooks.run(
+                self._pod.loop, self._pod.reaper, kind, container.bundle.hooks[kind], document, self._given_up
+            )
 
     async def _stop(self, container: "Container") -> None:
         """SIGKILL, and wait for the end."""
@@ -137,10 +149,12 @@ class OciService(TaskService):
         await container.init.published
 
     async def _destroy(self, container: "Container") -> None:
+        self._destroyed = self._destroyed or Future()
         await self._stop(container)
         await container.delete("")
         self._pod.containers.pop(container.id, None)
         await self._poststop(container)
+        self._destroyed.set()
 
     async def _poststop(self, container: "Container") -> None:
         """Steps 12 and 13: each hook runs, and a failure is only a warning."""
@@ -149,7 +163,7 @@ class OciService(TaskService):
             document = self._recorded.document()
             for hook in container.bundle.hooks.get(POSTSTOP, ()):
                 try:
-                    await hooks.run(self._pod.loop, self._pod.reaper, POSTSTOP, (hook,), document)
+                    await hooks.run(self._pod.loop, self._pod.reaper, POSTSTOP, (hook,), document, Future())
                 except ReaperError as error:
                     self._pod.warn(str(error))
         self._home.remove()

@@ -44,9 +44,8 @@ def clear(state: PodState, records: "list[Record]", *, whole_pod: bool, mark: "M
     if mark:
         _remove_cgroups(cgroups, state)
         _remove_socket(mark.socket)
-        if not _unmark(state, mark):
-            return
-    if whole_pod:
+        _take_back(state, mark)
+    elif whole_pod:
         state.task.forget()
 
 
@@ -92,18 +91,14 @@ def _wait(process: "Stat", deadline: float) -> None:
     os.close(fd)
 
 
-def _unmark(state: PodState, mark: "Mark") -> bool:
-    """Whether it was still the dead shim's: a new one marks the pod under the same lock."""
+def _take_back(state: PodState, mark: "Mark") -> None:
     from reaper_runtime.shim.sockets import Lock
 
     try:
         with Lock():
-            held = state.holds(mark)
-            if held:
-                state.unmark()
-            return held
+            state.take_back(mark)
     except OSError:
-        return False  # the fork server sees to it when the next shim is killed
+        return  # the fork server sees to it when the next shim is killed
 
 
 def _address(bundle: str) -> str:

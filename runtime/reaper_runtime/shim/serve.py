@@ -129,15 +129,9 @@ class Shim:
         self._publisher.sent.when_done(self._stop_soon)
         sockets.remove_dead(self._socket)
         cgroup.forget(*self._pod.names)
-        self._forget()
-
-    def _forget(self) -> None:
-        """What is written down of the pod, unless a new shim of its id has written it by now."""
-        state = self._pod.state
-        with sockets.Lock():
-            if self._mark is not None and state.holds(self._mark):
-                state.unmark()
-                state.task.forget()
+        if self._mark is not None:
+            with sockets.Lock():
+                self._pod.state.take_back(self._mark)
 
     def _stop_soon(self) -> None:
         self._loop.call_later(0, self._loop.stop)

@@ -93,7 +93,9 @@ def test_aliases_as_people_use_them_are_read() -> None:
     assert found == {"a": {"x": [1, 2]}, "b": [{"x": [1, 2]}] * 2, "c": {"x": [1, 2], "z": 1}}
 
 
-@pytest.mark.parametrize("metadata", ["", "{}", "{name: a, labels: , annotations: {a: 1}}", "{generateName: a-}"])
+@pytest.mark.parametrize(
+    "metadata", ["", "{}", "{name: a, labels: , annotations: {a: 1}}", "{generateName: a-}", "{labels: {1: a}}"]
+)
 def test_metadata_that_can_be_read(metadata: str) -> None:
     (body,) = documents(f"kind: Pod\nmetadata: {metadata}\n")
     assert checked(body) is body
@@ -118,6 +120,15 @@ def test_metadata_that_cannot_be_read_is_said_with_its_line(tmp_path: Path, meta
     path.write_text(f"kind: Pod\nmetadata: {metadata}\n")
     with pytest.raises(Problem, match=re.escape(f"x.yaml: line 2: {sentence}")):
         load(str(path))
+
+
+def test_metadata_that_a_merge_key_brings_is_read_too() -> None:
+    text = "base: &base\n  metadata: {NAME}\nitem:\n  <<: *base\n  kind: ConfigMap\n"
+    (document,) = documents(text.replace("{NAME}", "{name: a}"))
+    assert checked(document["item"])["metadata"]["name"] == "a"
+    (document,) = documents(text.replace("{NAME}", "3"))
+    with pytest.raises(YAMLError, match=r"^metadata must be a mapping"):
+        checked(document["item"])
 
 
 def test_a_file_that_is_not_there_is_said() -> None:

@@ -226,21 +226,6 @@ def test_a_rule_that_there_is_not_is_not_explained() -> None:
     assert "there is no rule RPR1" in result.output
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin1", "cp437"])
-def test_a_terminal_that_has_not_all_characters_is_no_traceback(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / "task.yaml"
-    path.write_text(TASK)
-    code = "from reaper_cli.validate import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        env={**os.environ, "PYTHONIOENCODING": encoding},
-        check=False,
-        capture_output=True,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode(encoding).endswith("? ReaperTask t is valid for Reaper runtime\n")
-
-
 def test_the_version() -> None:
     result = CliRunner().invoke(main, ["--version"])
     assert result.output.startswith("reaper-validate, version ")

@@ -27,6 +27,7 @@ MOUNTINFO = rb"""
 8 1 0:55 / /data rw,nodiratime - xfs /dev/sdb rw
 9 1 0:56 / /misc rw - autofs systemd-1 rw
 11 1 0:58 / /srv/kubelet/pods/u/volume-subpaths/data/main/0 rw - ext4 d rw
+14 1 0:61 / /srv/pods/kubelet/pods/u/volumes/s rw - tmpfs t rw
 12 1 0:59 / /srv/pods/x rw - ext4 d rw
 13 1 0:60 / /pods rw - ext4 d rw
 10 1 0:57 / /var/lib/kubelet/pods/u/volumes/nfs rw - nfs server:/v rw
@@ -52,8 +53,11 @@ def test_kinds_that_a_server_has_to_answer_for(kind: str) -> None:
 
 def test_what_is_shown(table: dict[str, mounts.MountPoint]) -> None:
     assert [path for path, mount in table.items() if not is_shown(mount)] == [
-        "/misc", "/srv/kubelet/pods/u/volume-subpaths/data/main/0", "/var/lib/kubelet/pods/u/volumes/nfs",
-    ]  # fmt: skip
+        "/misc",
+        "/srv/kubelet/pods/u/volume-subpaths/data/main/0",
+        "/srv/pods/kubelet/pods/u/volumes/s",
+        "/var/lib/kubelet/pods/u/volumes/nfs",
+    ]
 
 
 def test_flags_are_known_without_asking(table: dict[str, mounts.MountPoint]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reaper_runtime.errors import FailedPrecondition, NotFound
-from reaper_runtime.host import libc, mounts
+from reaper_runtime.host import libc, mounts, procfs
 from reaper_runtime.overlay import Overlay, name_of, overlays, release_base
 from reaper_runtime.rootfs import Rootfs
 from tests.fakes.rootfs import Overlays, inside
@@ -155,6 +155,59 @@ def test_who_runs_already_keeps_the_disk_that_it_has(make: Overlays) -> None:
     rootfs.close()
     for fd in (reader, writer, go, ready):
         os.close(fd)
+
+
+def test_what_somebody_else_has_added_meanwhile_stays(make: Overlays) -> None:
+    """The mount table is read in the lock: with that of before the wait, a disk of after it would be taken away."""
+    run(make(), "true")
+    tables: list[set[str]] = []
+
+    class Waits(Overlay):
+        def _wanted(self) -> dict[str, mounts.MountPoint]:
+            wanted = super()._wanted()
+            tables.append(set(wanted))
+            if len(tables) == 1:
+                wanted["/srv/soon"] = mounts.MountPoint("/srv/soon", "ext4", read_only=False)  # something to wait for
+                libc.mount("disk", str(LATER), "tmpfs", 0, None)
+                assert run(make(), f"touch {LATER}/written") == ("", 0)
+            return wanted
+
+    LATER.mkdir(parents=True)
+    overlay = Waits("team-a", make.base, make.locks)
+    lock = overlay.open_lock()
+    try:
+        overlay.acquire(lock)
+        assert run(make(), f"ls {LATER}") == ("written\n", 0)
+    finally:
+        os.close(lock)
+        libc.unmount(str(LATER), mounts.MNT_DETACH)
+        LATER.rmdir()
+
+
+def test_who_is_killed_while_a_disk_is_taken_away_leaves_that_to_the_next(make: Overlays) -> None:
+    class Killed(Overlay):
+        def _layer(self, path: str) -> str:
+            if path == str(LATER):
+                raise OSError(errno.EINTR, "killed")
+            return super()._layer(path)
+
+    with mounted_later():
+        assert run(make(), f"touch {LATER}/of-the-first") == ("", 0)
+    with mounted_later():
+        assert run(Killed("team-a", make.base, make.locks), "true")[1] == 125
+        (LATER / "data").write_text("second")
+        assert run(make(), f"ls {LATER}; grep -c ' {LATER} ' /proc/self/mounts") == ("data\n1\n", 0)
+
+
+def test_its_age_is_that_of_the_boot_clock(make: Overlays) -> None:
+    """A node whose clock was set after the boot must not take it for one of an earlier namespace."""
+    run(make(), "true")
+    made = Path(make().path, "made")
+    os.utime(made, (1, 1))
+    assert time.time() - (make().made or 0) < 60
+    made.write_text("another-boot 1.0")
+    os.utime(made, (1_000_000_000, 1_000_000_000))
+    assert make().made == 1_000_000_000
 
 
 def test_one_of_an_older_runtime_that_noted_no_file_systems_stays_as_it_is(make: Overlays, disk: Path) -> None:
@@ -447,11 +500,11 @@ def test_the_base_stays_for_one_that_is_just_being_made(make: Overlays) -> None:
 def test_reset_waits_for_nobody(make: Overlays) -> None:
     lock = make().open_lock()
     make().acquire(lock)
-    assert make().in_use
+    assert make().is_used(procfs.roots())
     with pytest.raises(FailedPrecondition, match="overlay team-a is in use"):
         make().reset()
     os.close(lock)
-    assert not make().in_use
+    assert not make().is_used(procfs.roots())
     make().reset()
     with pytest.raises(NotFound, match="no overlay team-a"):
         make().reset()
@@ -473,12 +526,12 @@ def test_it_is_in_use_while_somebody_runs_in_it_whose_shim_was_killed(make: Over
     assert os.read(reader, 2) == b"x"
     assert os.read(reader, 1) == b"", "it has executed, and with that given up the lock"
     os.close(reader)
-    assert make().in_use
+    assert make().is_used(procfs.roots())
     with pytest.raises(FailedPrecondition, match="overlay team-a is in use"):
         make().reset()
     os.kill(pid, 9)
     os.waitpid(pid, 0)
-    assert not make().in_use
+    assert not make().is_used(procfs.roots())
 
 
 def test_the_list_names_them(make: Overlays) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from reaper_runtime.commands import hooks
 from reaper_runtime.errors import FailedPrecondition
+from reaper_runtime.loop import Future
 from reaper_runtime.oci.hooks import Hook
 from tests.fakes.runtime import open_fds
 
@@ -27,7 +28,7 @@ def _shell(script: str, timeout: int | None = None, **env: str) -> Hook:
 
 @pytest.fixture
 def call(loop: Loop, reaper: Reaper, run: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *found, state=None: run(hooks.run(loop, reaper, "prestart", found, state or {}))
+    return lambda *found, state=None: run(hooks.run(loop, reaper, "prestart", found, state or {}, Future()))
 
 
 def test_hooks_run_in_order_with_state_and_environment(call: Callable[..., Any], tmp_path: Path) -> None:

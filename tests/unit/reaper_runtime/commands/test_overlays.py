@@ -67,6 +67,7 @@ def test_json_for_programs(base: str) -> None:
 
 def test_when_it_was_made_stays_as_it_was_also_where_it_is_mounted_anew(base: str) -> None:
     made = Path(f"{base}/{A}/made")
+    made.write_text("another-boot 1.0")
     os.utime(made, (1_000_000_000, 1_000_000_000))
     Path(f"{base}/{A}/ready").unlink()  # as after a reboot
     lock = Overlay(A, base).open_lock()

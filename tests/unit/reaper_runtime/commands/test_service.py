@@ -11,7 +11,7 @@ import pytest
 
 from reaper_runtime.commands.home import CREATED, CREATING, RUNNING, STOPPED, Home
 from reaper_runtime.commands.service import OciService
-from reaper_runtime.errors import FailedPrecondition
+from reaper_runtime.errors import FailedPrecondition, NotFound
 from reaper_runtime.shim.events import Publisher
 from reaper_runtime.wire import messages as m
 from tests.fakes.containers import SLEEP
@@ -37,8 +37,15 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def service(loop: Loop, pod: Pod, home: Home) -> OciService:
-    made = OciService(pod, Publisher(loop, "", "oci", pytest.fail), home, "root", lambda: None)
+def deleted() -> list[bool]:
+    """As often as the service has said that the container is gone."""
+    return []
+
+
+@pytest.fixture
+def service(loop: Loop, pod: Pod, home: Home, deleted: list[bool]) -> OciService:
+    gone = lambda: deleted.append(True)  # noqa: E731
+    made = OciService(pod, Publisher(loop, "", "oci", pytest.fail), home, "root", gone)
     pod.on_exit = made.publish_exit
     return made
 
@@ -110,18 +117,21 @@ def test_what_is_being_created_is_neither_started_nor_killed(
 
 
 def test_what_is_being_created_can_be_deleted_by_force(
-    run: Run, loop: Loop, service: OciService, home: Home, hook: Hook
+    run: Run, loop: Loop, service: OciService, home: Home, hook: Hook, deleted: list[bool]
 ) -> None:
-    """`delete --force` begins with SIGKILL to all of it: a hook may never end."""
+    """`delete --force` sends SIGKILL to all of it, waits and deletes. A hook may never end: it is killed with it."""
 
     async def story() -> None:
         created = await _creating(loop, service, hook)
         await service.kill(_kill(signal.SIGKILL, everything=True))
         await service.wait(m.WaitRequest(id="c"))
-        assert home.read().status == STOPPED
-        hook.go_on()
-        await created
-        assert home.read().status == STOPPED
+        with pytest.raises(NotFound, match="there is no container c"):
+            await service.delete(m.DeleteRequest(id="c"))
+        with pytest.raises(FailedPrecondition, match="was killed: the container is deleted by force"):
+            await created
+        assert deleted == [True], "once"
+        with pytest.raises(NotFound):
+            home.read()
 
     run(story())
 

@@ -126,7 +126,8 @@ def test_nothing_of_its_name_is_left_when_shutdown_is_answered(
 
 
 def test_a_state_that_cannot_be_written_is_said_in_the_log(shim: serve.Shim, tmp_path: Path) -> None:
-    shim._pod.state.unmark()
+    assert shim._mark is not None
+    shim._pod.state.take_back(shim._mark)
     (tmp_path / "state" / "ns").rmdir()
     (tmp_path / "state").rmdir()
     (tmp_path / "state").write_text("not a folder")
