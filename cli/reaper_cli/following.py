@@ -21,18 +21,31 @@ def has_run(task: Task) -> bool:
 
 
 def follow(cluster: Cluster, waiter: Waiter, task: Task, flags: Sequence[str] = ()) -> Task:
-    """Print everything to standard output; the finished task."""
+    """Print everything from now on to standard output; the finished task.
+
+    An attempt may be over before anybody has seen it run: then the task tells of its failure only.
+    """
     shown: tuple[str, int] | None = None
+    printed = {task.failed_pod}  # what had failed before we came is not asked for
     while True:
-        task = waiter.until(task, partial(_is_news, shown))
-        if task.run == shown or not has_run(task):
+        task = waiter.until(task, partial(_is_news, shown, frozenset(printed)))
+        if task.failed_pod not in printed | {task.pod if task.finished else ""}:
+            _print(cluster, task, task.failed_pod, flags)
+            printed.add(task.failed_pod)
+        if (task.running or task.finished) and has_run(task) and task.run != shown:
+            _print(cluster, task, task.pod, flags)
+            printed.add(task.pod)
+            shown = task.run
+        if task.finished:
             return task
-        shown = task.run
-        cluster.call(*logs_of(task.namespace, task.pod), "--follow", *flags)
 
 
-def _is_news(shown: tuple[str, int] | None, task: Task) -> bool:
-    return task.finished or (task.running and task.run != shown)
+def _is_news(shown: tuple[str, int] | None, printed: frozenset[str], task: Task) -> bool:
+    return task.finished or (task.running and task.run != shown) or task.failed_pod not in printed | {""}
+
+
+def _print(cluster: Cluster, task: Task, pod: str, flags: Sequence[str]) -> None:
+    cluster.call(*logs_of(task.namespace, pod), "--follow", *flags)
 
 
 def logs_of(namespace: str, pod: str) -> tuple[str, ...]:

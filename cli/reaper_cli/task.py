@@ -28,6 +28,7 @@ class Task:
     pod: str = ""
     pod_uid: str = ""
     node: str = ""
+    failed_pod: str = ""  # of the last attempt that failed, if there was a process
     attempts: int = 0
     restarts: int = 0
     deadline: int | None = None  # activeDeadlineSeconds
@@ -54,6 +55,7 @@ class Task:
             pod=status.get("podName") or "",
             pod_uid=status.get("podUID") or "",
             node=status.get("nodeName") or "",
+            failed_pod=_failed_pod(status.get("lastFailure") or {}),
             attempts=status.get("attempts") or 0,
             restarts=status.get("restarts") or 0,
             deadline=spec.get("activeDeadlineSeconds"),
@@ -103,6 +105,10 @@ def attempt_of(pod: Mapping[str, Any]) -> int:
     """Which attempt a task's Pod is, from 1."""
     label = (pod["metadata"].get("labels") or {}).get(LABEL_ATTEMPT, "")
     return int(label) if label.isdecimal() else 1
+
+
+def _failed_pod(failure: Mapping[str, Any]) -> str:
+    return "" if failure.get("exitCode") is None else failure.get("podName") or ""
 
 
 def _is_true(status: Mapping[str, Any], kind: str) -> bool:

@@ -116,6 +116,30 @@ def test_following_a_restart_in_the_same_pod_shows_both_runs(cluster: FakeCluste
     assert len(cluster.called) == 2
 
 
+def test_an_attempt_that_was_over_before_it_was_seen_to_run_is_shown_too(cluster: FakeCluster) -> None:
+    def failure(pod: str) -> dict[str, Any]:
+        return {"lastFailure": {"attempt": 1, "podName": pod, "exitCode": 1}}
+
+    waits = {"phase": "Pending", "reason": "BackOff"}
+    task = cluster.add_task(phase="Pending")
+    cluster.script = [
+        cluster.becomes(task, **waits, **failure("hello")),
+        cluster.becomes(task, **running("hello-2"), **failure("hello")),
+        cluster.becomes(task, **waits, **failure("hello-2")),
+        cluster.becomes(task, **over("hello-3", 1), **failure("hello-3")),
+    ]
+    assert cluster.run("logs", "-f", "hello").exit_code == 0
+    assert [words[1] for words in cluster.called] == ["hello", "hello-2", "hello-3"]
+
+
+def test_what_had_failed_before_is_not_followed(cluster: FakeCluster) -> None:
+    failed = {"lastFailure": {"attempt": 1, "podName": "hello", "exitCode": 1}}
+    task = cluster.add_task(phase="Pending", reason="BackOff", **failed)
+    cluster.script = [cluster.becomes(task, **over("hello-2"), **failed)]
+    cluster.run("logs", "-f", "hello")
+    assert [words[1] for words in cluster.called] == ["hello-2"]
+
+
 def test_following_what_never_starts_ends_with_the_cause(cluster: FakeCluster) -> None:
     task = cluster.add_task()
     cluster.script = [cluster.becomes(task, phase="Failed", reason="StartError", message="no program")]
