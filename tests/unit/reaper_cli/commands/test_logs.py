@@ -133,7 +133,7 @@ def test_an_attempt_that_was_over_before_it_was_seen_to_run_is_shown_too(cluster
 
 
 def test_what_had_failed_before_is_not_followed(cluster: FakeCluster) -> None:
-    failed = {"lastFailure": {"attempt": 1, "podName": "hello", "exitCode": 1}}
+    failed: dict[str, Any] = {"lastFailure": {"attempt": 1, "podName": "hello", "exitCode": 1}}
     task = cluster.add_task(phase="Pending", reason="BackOff", **failed)
     cluster.script = [cluster.becomes(task, **over("hello-2"), **failed)]
     cluster.run("logs", "-f", "hello")
