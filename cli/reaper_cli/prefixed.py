@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red")
 
 
+class _Run(NamedTuple):
+    """One run of a task's process."""
+
+    namespace: str
+    pod: str
+    restarts: int
+
+
 class Prefixed:
     """Prints lines of several tasks; whole lines only, in the order in which they came."""
 
@@ -31,7 +39,7 @@ class Prefixed:
         self._everywhere = everywhere
         self._most = most
         self._lock = threading.Lock()
-        self._readers: dict[tuple[str, int], tuple[threading.Thread, Lines]] = {}
+        self._readers: dict[_Run, tuple[threading.Thread, Lines]] = {}
 
     def once(self, tasks: Sequence[Task]) -> None:
         """What is there now, task by task."""
@@ -49,11 +57,10 @@ class Prefixed:
                 for change in changes:
                     if change is not None and (not names or change.body["metadata"]["name"] in names):
                         task = Task.read(change.body)
-                        tasks[task.uid] = task
-                        if change.type == "DELETED":
-                            del tasks[task.uid]
-                        elif has_run(task) and task.run not in self._readers:
-                            self._start(task)
+                        before = tasks.pop(task.uid, task)
+                        if change.type != "DELETED":
+                            tasks[task.uid] = task
+                            self._read_on(task, before)
                     elif change is None and self._over(tasks):
                         return
         finally:
@@ -64,15 +71,24 @@ class Prefixed:
         reading = any(thread.is_alive() for thread, _ in self._readers.values())
         return not reading and all(task.finished for task in tasks.values())
 
-    def _start(self, task: Task) -> None:
+    def _read_on(self, task: Task, before: Task) -> None:
+        """What it writes now, and what was over before anybody saw it run."""
+        run = _Run(task.namespace, task.pod, task.restarts)
+        if has_run(task) and run not in self._readers:
+            self._start(task, run)
+        read = {(each.namespace, each.pod) for each in self._readers}
+        if task.failed_pod not in ("", before.failed_pod) and (task.namespace, task.failed_pod) not in read:
+            self._start(task, _Run(task.namespace, task.failed_pod, 0))
+
+    def _start(self, task: Task, run: _Run) -> None:
         if sum(thread.is_alive() for thread, _ in self._readers.values()) >= self._most:
             raise Problem(
                 f"more than {self._most} tasks write at the same time",
                 "a narrower -l, or a higher --max-log-requests",
             )
-        lines = self._cluster.lines(*logs_of(task.namespace, task.pod), "--follow", *self._flags)
+        lines = self._cluster.lines(*logs_of(run.namespace, run.pod), "--follow", *self._flags)
         thread = threading.Thread(target=self._copy, args=(task, lines), daemon=True)
-        self._readers[task.run] = thread, lines
+        self._readers[run] = thread, lines
         thread.start()
 
     def _copy(self, task: Task, lines: Lines) -> None:

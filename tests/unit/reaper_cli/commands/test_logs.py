@@ -180,6 +180,17 @@ def test_several_tasks_are_followed_until_all_are_over(cluster: FakeCluster) -> 
     assert result.exit_code == 0
 
 
+def test_of_several_tasks_too_an_attempt_is_shown_that_was_over_before_it_was_seen_to_run(cluster: FakeCluster) -> None:
+    failed: dict[str, Any] = {"lastFailure": {"attempt": 1, "podName": "a", "exitCode": 1}}
+    task = cluster.add_task("a", phase="Pending", podName="a")
+    cluster.add_task("b", **over("b"))
+    cluster.output = {"a": ["one"], "a-2": ["two"], "b": ["three"]}
+    cluster.script = [cluster.becomes(task, phase="Pending", reason="BackOff", attempts=1, **failed)]
+    cluster.script += [cluster.becomes(task, **over("a-2", attempts=2), **failed)]
+    result = cluster.run("logs", "-f", "a", "b")
+    assert sorted(result.stdout.splitlines()) == ["[a #2] two", "[a] one", "[b] three"]
+
+
 def test_one_task_can_have_its_name_before_each_line(cluster: FakeCluster) -> None:
     cluster.add_task(**over())
     cluster.output = {"hello": ["hi"]}
