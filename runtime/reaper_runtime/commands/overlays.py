@@ -45,11 +45,12 @@ def listing(found: list[Overlay], form: str, *, sizes: bool = True) -> str:
 
 
 def _facts(overlay: Overlay, used: "Set[int]", *, sizes: bool) -> "dict[str, Fact]":
+    made = overlay.made  # once: a reset may come in between
     facts: dict[str, Fact] = {  # in the order of COLUMNS
         "name": overlay.name,
         "mounted": overlay.mounted,
         "inUse": overlay.is_used(used),
-        "made": None if overlay.made is None else time.strftime(_TIME, time.gmtime(overlay.made)),
+        "made": None if made is None else time.strftime(_TIME, time.gmtime(made)),
     }
     return facts | {"writtenBytes": written(overlay)} if sizes else facts
 
