@@ -44,7 +44,7 @@ class Step:
     def text(self) -> str:
         """As it stands in the page."""
         first, *more = self.command.split("\n")
-        lines = [f"$ {first}", *(f"> {line}".rstrip() for line in more), *self.output]
+        lines = [f"$ {first}", *(f"> {line}" if line else ">" for line in more), *self.output]
         return "".join(f"{line}\n" for line in lines)
 
 
@@ -122,9 +122,9 @@ def _block(lines: list[tuple[int, str]]) -> list[Step]:
             found[-1] = replace(found[-1], command=f"{found[-1].command}\n{line.removeprefix('>').removeprefix(' ')}")
         else:
             found[-1] = replace(found[-1], output=(*found[-1].output, line))
-    return [replace(step, output=_trimmed(step.output)) for step in found]
+    return [*(replace(step, output=_trimmed(step.output)) for step in found[:-1]), *found[-1:]]
 
 
 def _trimmed(output: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the empty line that stands between two commands."""
+    """Without the empty line that stands between it and the next command."""
     return output[:-1] if output and output[-1] == "" else output

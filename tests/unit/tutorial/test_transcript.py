@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tutorial.transcript import PageError, Step, differs, steps, with_outputs
@@ -57,6 +57,8 @@ def test_a_page_that_says_what_is_printed_stays_as_it_is() -> None:
 
 
 @given(st.lists(st.text("a $>…\n", max_size=20), max_size=5))
+@example(["$ \n", ""])  # empty lines at the end of a block are output, no command follows them
+@example(["$ a", ">  "])  # a continued line of blanks
 def test_what_can_be_read_stays_the_same_when_it_is_written(lines: list[str]) -> None:
     page = "```console\n" + "\n".join(lines) + "\n```\n"
     try:
