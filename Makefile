@@ -20,7 +20,7 @@ demo: cluster install ## a cluster, Reaper on it, a task and a Pod that run: eve
 
 test: check runtime cluster install control-plane ## all checks and all tests, on a real containerd and a real cluster
 	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc
-	$(PYTEST) tests/unit tests/integration tests/conformance tests/e2e
+	$(PYTEST) --hypothesis-profile=ci tests/unit tests/integration tests/conformance tests/e2e
 
 check: $(VENV)/.ready ## ruff, mypy --strict, import-linter, and drift of generated files
 	$(VENV)/bin/ruff check
