@@ -1,5 +1,6 @@
 """known.py: what is remembered of tasks, and what is not."""
 
+import json
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def test_what_nobody_reads_is_not_kept() -> None:
 
 
 def test_the_tasks_that_were_heard_of_last_are_known() -> None:
-    known = KnownTasks(limit=2)
+    known = KnownTasks(limit=2 * len(json.dumps(body(1), separators=(",", ":"))))
     keys = [Key("default", name) for name in "abc"]
     known.heard(keys[0], body(1))
     known.heard(keys[1], body(2))
@@ -42,6 +43,17 @@ def test_the_tasks_that_were_heard_of_last_are_known() -> None:
     known.forget(keys[0])
     known.forget(keys[0])
     assert len(known) == 1
+    known.heard(keys[1], body(5))
+    assert [known.get(key) is not None for key in keys] == [False, True, True], "what is forgotten takes no room"
+
+
+def test_what_is_known_is_nobodys_to_change() -> None:
+    known = KnownTasks()
+    known.heard(KEY, body(1))
+    got = known.get(KEY)
+    assert got is not None
+    got["spec"]["suspend"] = True
+    assert known.get(KEY) == body(1)
 
 
 def test_a_list_corrects_what_is_known_and_adds_nothing() -> None:
