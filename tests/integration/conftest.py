@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reaper_api.vocabulary import ALLOWED, LABEL_ALLOW
 from tests.integration import planes
 from tests.integration.api import Api
 from tests.integration.tenancy import PEOPLE, Tenancy
@@ -37,10 +36,7 @@ def crd(api: Api) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tasks(api: Api, crd: dict[str, Any]) -> str:
     """The path of the ReaperTasks of a namespace."""
-    metadata = {"generateName": "reaper-integration-", "labels": {LABEL_ALLOW: ALLOWED}}
-    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    name = api.request("POST", "/api/v1/namespaces", manifest).ok()["metadata"]["name"]
-    return f"/apis/reaper.io/v1alpha1/namespaces/{name}/reapertasks"
+    return f"/apis/reaper.io/v1alpha1/namespaces/{planes.make_namespace(api)}/reapertasks"
 
 
 @pytest.fixture(scope="session")

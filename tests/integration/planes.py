@@ -87,10 +87,10 @@ def install_crd(api: Api, crd: Body | None = None) -> Body:
     return found
 
 
-def make_namespace(api: Api, name: str) -> str:
-    """A namespace in which Pods can be made and host processes may run; its name."""
-    metadata = {"name": name, "labels": {LABEL_ALLOW: ALLOWED}}
-    api.request("POST", "/api/v1/namespaces", {"metadata": metadata}).ok()
+def make_namespace(api: Api, name: str = "") -> str:
+    """A namespace in which Pods can be made and host processes may run; its name. Without one it gets one."""
+    metadata = {"name": name, "generateName": "reaper-integration-", "labels": {LABEL_ALLOW: ALLOWED}}
+    name = api.request("POST", "/api/v1/namespaces", {"metadata": metadata}).ok()["metadata"]["name"]
     account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
     eventually("the namespace has a service account", PATIENCE, lambda: api.request("GET", account).status == 200)
     return name
