@@ -15,12 +15,13 @@ from pydantic_core import core_schema
 
 from reaper_api import vocabulary as v
 from reaper_api.documentation import documentation
-from reaper_api.rules import rules_of
+from reaper_api.rules import DEFAULTS, rules_of
 from reaper_api.status import TaskStatus
 from reaper_api.task import ReaperTask, TaskSpec
 
 HEADER = "# Generated from api/reaper_api by `make generate`. Do not edit.\n"
 REF = "#/$defs/"
+RULES = "x-kubernetes-validations"
 
 
 class StructuralSchema(GenerateJsonSchema):
@@ -37,7 +38,7 @@ class StructuralSchema(GenerateJsonSchema):
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Scalar defaults only: an absent list is an empty list already."""
         result = super().default_schema(schema)
-        if not isinstance(result.get("default"), str | int | bool):
+        if not isinstance(result.get("default"), DEFAULTS):
             result.pop("default", None)
         return result
 
@@ -46,9 +47,10 @@ class StructuralSchema(GenerateJsonSchema):
         result = super().model_schema(schema)
         for name, text in documentation(schema["cls"]).items():
             result["properties"][name]["description"] = text
-        rules = rules_of(schema["cls"])
-        if rules:
-            result["x-kubernetes-validations"] = [rule.as_schema() for rule in rules]
+        for rule in rules_of(schema["cls"]):
+            field = rule.field if rule.of_value else None
+            place = result if field is None else result["properties"][field.removeprefix(".")]
+            place.setdefault(RULES, []).append(rule.as_schema())
         return result
 
     def get_title_from_name(self, name: str) -> str:
@@ -75,9 +77,11 @@ def _inline(node: Any, definitions: dict[str, Any]) -> Any:
         node["description"] = " ".join(node["description"].split())  # docstrings are wrapped for the source
     reference = node.pop("$ref", None)
     if reference is not None:
-        # What the field says about itself (its description, its default) stands before what its type says.
-        node = {**deepcopy(definitions[reference.removeprefix(REF)]), **node}
-        return _inline(node, definitions)
+        # What the field says about itself (its description, its default) stands before what its type says; rules of
+        # both hold.
+        of_type = deepcopy(definitions[reference.removeprefix(REF)])
+        rules = [*node.get(RULES, ()), *of_type.get(RULES, ())]
+        return _inline({**of_type, **node, **({RULES: rules} if rules else {})}, definitions)
     return {key: _inline(value, definitions) for key, value in node.items()}
 
 
@@ -95,7 +99,6 @@ def _root_schema() -> dict[str, Any]:
         "description": root["description"],
         "required": ["spec"],
         "properties": properties,
-        "x-kubernetes-validations": root["x-kubernetes-validations"],
     }
 
 

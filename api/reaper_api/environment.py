@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from reaper_api.fields import CONFIG_KEY, ConfigKey, Flag, NoNul, ObjectName, exactly_one, matches
-from reaper_api.names import NAME, is_match
+from reaper_api.names import NAME
 from reaper_api.rules import ApiModel, Rule
 
 MAX_ENV_VALUE = 32000  # the kernel refuses one NAME=value above 128 KiB; a character takes up to four bytes
@@ -68,12 +68,11 @@ class EnvVar(ApiModel):
     """Takes the value from a Secret or a ConfigMap instead."""
 
     RULES: ClassVar = (
-        Rule(
-            cel=f"self.name.matches('{_ENV_NAME}')",
-            message="the name of an environment variable has letters, digits, '_', '-' and '.' only and does not start "
+        matches(
+            "name",
+            _ENV_NAME,
+            "the name of an environment variable has letters, digits, '_', '-' and '.' only and does not start "
             "with a digit or with two dots: write for example MY_VARIABLE",
-            holds=lambda env: is_match(_ENV_NAME, env.name),
-            field=".name",
         ),
         Rule(
             cel="!has(self.valueFrom) || !has(self.value)",

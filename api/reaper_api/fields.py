@@ -52,26 +52,26 @@ def cel_is_label_key(key: str) -> str:
 
 def matches(field: str, pattern: str, message: str) -> Rule:
     """The rule that a text field, where it is there, matches. `field` is its name in YAML."""
-    return optional(field, f"self.{field}.matches('{pattern}')", lambda text: is_match(pattern, text), message)
+    return optional(field, f"self.matches('{pattern}')", lambda text: is_match(pattern, text), message)
 
 
 def label_key(field: str, message: str) -> Rule:
     """The rule that a field, where it is there, is a key of a label."""
-    return optional(field, cel_is_label_key(f"self.{field}"), is_label_key, message)
+    return optional(field, cel_is_label_key("self"), is_label_key, message)
 
 
 def label_keys(field: str, message: str) -> Rule:
     """The rule that the keys of a mapping, where it is there, are those of labels."""
-    cel = f"self.{field}.all(k, {cel_is_label_key('k')})"
+    cel = f"self.all(k, {cel_is_label_key('k')})"
     return optional(field, cel, lambda labels: all(map(is_label_key, labels)), message)
 
 
 def label_values(field: str, *, of: str = "list") -> Rule:
     """The rule that a field, where it is there, has values of labels. `of`: text, list, or mapping (its values)."""
     cel = {
-        "text": f"self.{field}.matches('{LABEL_VALUE}')",
-        "list": f"self.{field}.all(v, v.matches('{LABEL_VALUE}'))",
-        "mapping": f"self.{field}.all(k, self.{field}[k].matches('{LABEL_VALUE}'))",
+        "text": f"self.matches('{LABEL_VALUE}')",
+        "list": f"self.all(v, v.matches('{LABEL_VALUE}'))",
+        "mapping": f"self.all(k, self[k].matches('{LABEL_VALUE}'))",
     }
 
     def holds(value: Any) -> bool:
@@ -83,13 +83,13 @@ def label_values(field: str, *, of: str = "list") -> Rule:
 
 
 def optional(field: str, cel: str, holds: Callable[[Any], bool], message: str) -> Rule:
-    """A rule about one field that need not be there. `cel` is about the model, `holds` about the field's value."""
+    """A rule about the value of one field that need not be there."""
 
     def ok(model: Any) -> bool:
         value = model.value_of(field)
         return value is None or holds(value)
 
-    return Rule(cel=f"!has(self.{field}) || {cel}", message=message, holds=ok, field=f".{field}")
+    return Rule(cel=cel, message=message, holds=ok, field=f".{field}", of_value=True)
 
 
 def exactly_one(fields: tuple[str, ...], message: str) -> Rule:

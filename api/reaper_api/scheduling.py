@@ -15,6 +15,7 @@ from reaper_api.fields import (
     label_key,
     label_keys,
     label_values,
+    optional,
 )
 from reaper_api.names import DNS_LABEL, MAX_LABEL_KEY, is_label_key, is_match
 from reaper_api.rules import ApiModel, Rule
@@ -63,11 +64,11 @@ class Toleration(ApiModel):
             holds=lambda t: t.toleration_seconds is None or t.effect == "NoExecute",
             field=".tolerationSeconds",
         ),
-        Rule(
-            cel=f"!has(self.key) || self.key == '' || {cel_is_label_key('self.key')}",
-            message="the key of a toleration is written as name or prefix/name, such as example.com/dedicated",
-            holds=lambda t: not t.key or is_label_key(t.key),
-            field=".key",
+        optional(
+            "key",
+            f"self == '' || {cel_is_label_key('self')}",
+            lambda key: key == "" or is_label_key(key),
+            "the key of a toleration is written as name or prefix/name, such as example.com/dedicated",
         ),
         label_values("value", of="text"),
     )
@@ -208,11 +209,11 @@ class PodAffinityTerm(ApiModel):
 
     RULES: ClassVar = (
         label_key("topologyKey", "topologyKey is a label of nodes, such as kubernetes.io/hostname"),
-        Rule(
-            cel=f"!has(self.namespaces) || self.namespaces.all(n, n.matches('{DNS_LABEL}'))",
-            message="namespaces are names of namespaces, as kubectl get namespaces shows them",
-            holds=lambda t: all(is_match(DNS_LABEL, name) for name in t.namespaces or ()),
-            field=".namespaces",
+        optional(
+            "namespaces",
+            f"self.all(n, n.matches('{DNS_LABEL}'))",
+            lambda names: all(is_match(DNS_LABEL, name) for name in names),
+            "namespaces are names of namespaces, as kubectl get namespaces shows them",
         ),
     )
 

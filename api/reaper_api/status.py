@@ -2,12 +2,13 @@
 unknown."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from reaper_api.fields import INT32, INT64, MAX_ID
 from reaper_api.rules import ApiModel
+from reaper_api.transitions import STATUS_RULES
 from reaper_api.vocabulary import FINAL_PHASES, Phase
 
 ConditionStatus = Literal["True", "False", "Unknown"]
@@ -152,6 +153,8 @@ class TaskStatus(ApiModel):
 
     completion_time: Time | None = None
     """When the process ended; if the node cannot tell, when the operator learned that it is over."""
+
+    RULES: ClassVar = STATUS_RULES
 
     @property
     def finished(self) -> bool:

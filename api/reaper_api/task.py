@@ -28,7 +28,6 @@ from reaper_api.problems import problems_of
 from reaper_api.rules import ApiModel, Rule
 from reaper_api.scheduling import Affinity, Labels, Toleration
 from reaper_api.status import TaskStatus
-from reaper_api.transitions import TASK_RULES
 from reaper_api.vocabulary import API_VERSION, KIND, DnsMode, RestartPolicy
 from reaper_api.volumes import MAX_VOLUMES, Volume, mounted_once
 
@@ -149,22 +148,22 @@ class TaskSpec(Lifecycle):
 
     MUTABLE: ClassVar = MUTABLE
     RULES: ClassVar = (
-        Rule(
-            cel="self.command.size() == 0 || self.command[0].startsWith('/') || !self.command[0].contains('/')",
-            message="command[0] is an absolute path such as /usr/bin/env, or a bare name such as env that is looked "
+        optional(
+            "command",
+            "self.size() == 0 || self[0].startsWith('/') || !self[0].contains('/')",
+            lambda command: command[0].startswith("/") or "/" not in command[0],
+            "command[0] is an absolute path such as /usr/bin/env, or a bare name such as env that is looked "
             "up in PATH on the node; it is not relative to workingDir",
-            holds=lambda s: s.command[0].startswith("/") or "/" not in s.command[0],
-            field=".command",
         ),
-        Rule(
-            cel="self.command.size() == 0 || (self.command[0] != '' && !self.command[0].endsWith('/'))",
-            message="command[0] names the program to run: it is neither empty nor a directory",
-            holds=lambda s: s.command[0] != "" and not s.command[0].endswith("/"),
-            field=".command",
+        optional(
+            "command",
+            "self.size() == 0 || (self[0] != '' && !self[0].endsWith('/'))",
+            lambda command: command[0] != "" and not command[0].endswith("/"),
+            "command[0] names the program to run: it is neither empty nor a directory",
         ),
         optional(
             "workingDir",
-            "self.workingDir.startsWith('/')",
+            "self.startsWith('/')",
             lambda path: path.startswith("/"),
             "workingDir is an absolute path on the node, such as /var/lib/my-app",
         ),
@@ -222,8 +221,6 @@ class ReaperTask(TaskHead):
     """A process on a node, run once: kubectl apply starts it, its logs and exit code come back."""
 
     spec: TaskSpec
-
-    RULES: ClassVar = TASK_RULES
 
     @classmethod
     def parse(cls, body: object) -> Self:

@@ -40,14 +40,14 @@ def _is_relative(path: str) -> bool:
 
 _RELATIVE_PATH = optional(
     "path",
-    "(!self.path.startsWith('/') && !self.path.startsWith('..') && !(self.path + '/').contains('/../'))",
+    "!self.startsWith('/') && !self.startsWith('..') && !(self + '/').contains('/../')",
     _is_relative,
     "path is relative to the volume and stays in it, such as tls/key.pem: no '/' before it and no '..'",
 )
 
 
 def _absolute(field: str, message: str) -> Rule:
-    cel = f"(self.{field}.startsWith('/') && !(self.{field} + '/').contains('/../'))"
+    cel = "self.startsWith('/') && !(self + '/').contains('/../')"
     return optional(field, cel, _is_absolute, message)
 
 
@@ -237,7 +237,7 @@ class Volume(ApiModel):
         _absolute("mountPath", "mountPath is an absolute path without '..' in it, such as /etc/my-app"),
         optional(
             "mountPath",
-            "(self.mountPath != '/' && !self.mountPath.contains(':'))",
+            "self != '/' && !self.contains(':')",
             lambda path: path != "/" and ":" not in path,
             "mountPath is neither / nor has it ':' in it: mount below /, such as at /etc/my-app",
         ),
@@ -248,7 +248,7 @@ def mounted_once(field: str) -> Rule:
     """The rule that no two volumes of a list have one place."""
     return optional(
         field,
-        f"self.{field}.all(v, self.{field}.exists_one(other, other.mountPath == v.mountPath))",
+        "self.all(v, self.exists_one(other, other.mountPath == v.mountPath))",
         lambda volumes: len({volume.mount_path for volume in volumes}) == len(volumes),
         "two volumes have the same mountPath: give each a path of its own",
     )
