@@ -28,15 +28,19 @@ def decode(data: bytes, where: str) -> "Any":
     try:
         text = data.decode().strip(" \t\r\n")
         value, end = _scan(text, 0)
-    except StopIteration as error:
-        raise InvalidBundle(f"{where} is not JSON: a value is missing at character {error.value}") from None
+    except (ValueError, RecursionError, StopIteration, SystemError):  # the last is what it has for errors of its own
+        return _decode_slowly(data, where)
+    return value if end == len(text) else _decode_slowly(data, where)
+
+
+def _decode_slowly(data: bytes, where: str) -> "Any":
+    """With the whole decoder, which says what is wrong, and in which line."""
+    import json
+
+    try:
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InvalidBundle(f"{where} is not JSON: {error}") from error
-    except SystemError:  # the scanner's own error, whose class it does not find where json.decoder is not imported
-        raise InvalidBundle(f"{where} is not JSON") from None
-    if end != len(text):
-        raise InvalidBundle(f"{where} is not JSON: more follows its end at character {end}")
-    return value
 
 
 def is_text(value: "Any") -> bool:

@@ -39,6 +39,11 @@ def test_json_is_read_as_the_standard_library_reads_it(text: str) -> None:
     assert decode(text.encode(), "the thing") == json.loads(text)
 
 
+def test_the_place_of_what_is_no_json_is_named() -> None:
+    with pytest.raises(InvalidBundle, match=r"the thing is not JSON: .*: line 2 column 3 \(char 4\)"):
+        decode(b"{\n  1}", "the thing")
+
+
 @pytest.mark.parametrize("data", NO_JSON)
 def test_what_is_no_json_is_named(data: bytes) -> None:
     with pytest.raises(InvalidBundle, match="the thing is not JSON"):
@@ -46,19 +51,19 @@ def test_what_is_no_json_is_named(data: bytes) -> None:
 
 
 def test_what_is_no_json_is_named_in_a_shim_too() -> None:
-    """There `json` is not imported, from which the scanner would take the class of its errors."""
+    """There `json` is not imported, from which the scanner would take the class of its errors, until it is needed."""
     code = f"""
 import sys
 sys.path.insert(0, {str(RUNTIME)!r})
 from reaper_runtime.errors import InvalidBundle
 from reaper_runtime.oci.text import decode
+assert decode(b'{{"a": [1]}}', "the thing") == {{"a": [1]}}
 assert "json" not in sys.modules
 for data in {NO_JSON!r}:
     try:
         sys.exit(f"{{data!r}} is {{decode(data, 'the thing')!r}}")
     except InvalidBundle as error:
         assert str(error).startswith("the thing is not JSON"), error
-assert decode(b'{{"a": [1]}}', "the thing") == {{"a": [1]}}
 """
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
