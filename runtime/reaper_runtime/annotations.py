@@ -1,8 +1,7 @@
 """The annotations `reaper.runtime/…` of a container, checked. containerd hands them on from the Pod."""
 
-from typing import NamedTuple
-
 from reaper_runtime.errors import FailedPrecondition
+from reaper_runtime.stdlib import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

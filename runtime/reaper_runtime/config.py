@@ -5,9 +5,9 @@ and then nothing of the file counts: half a configuration is one that nobody wro
 """
 
 import os
-from typing import NamedTuple
 
 from reaper_runtime.errors import FailedPrecondition
+from reaper_runtime.stdlib import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

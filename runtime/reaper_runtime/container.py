@@ -1,7 +1,6 @@
 """A container: an init process, what exec added, and what these left behind."""
 
 import os
-import signal
 
 from reaper_runtime import annotations
 from reaper_runtime.errors import AlreadyExists, FailedPrecondition, NotFound, Unavailable
@@ -12,6 +11,7 @@ from reaper_runtime.names import check_id
 from reaper_runtime.process import RUNNING, STOPPED, HostProcess, Process, SandboxProcess
 from reaper_runtime.rootfs import JoinedRootfs
 from reaper_runtime.state import Record
+from reaper_runtime.stdlib import signal
 from reaper_runtime.task import TaskProcess
 from reaper_runtime.tracking import Tracking
 

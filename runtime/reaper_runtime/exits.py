@@ -1,10 +1,10 @@
 """The one place that reaps: exit code and time of every child, recorded once, by the kernel's word."""
 
 import os
-import signal
 import time
 
 from reaper_runtime.loop import Future
+from reaper_runtime.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

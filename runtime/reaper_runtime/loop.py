@@ -6,11 +6,12 @@ only thing that they can await is a Future.
 
 import os
 import select
-import signal
 import time
 from collections import deque
 from heapq import heappop, heappush
 from itertools import count
+
+from reaper_runtime.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,13 +1,13 @@
 """One host process of a container, from fork to exit: its init process, or one that exec added."""
 
 import os
-import signal
 from abc import ABC, abstractmethod
 
 from reaper_runtime.errors import FailedPrecondition, InvalidArgument, NotFound, ReaperError
 from reaper_runtime.exits import Exit
 from reaper_runtime.host import process as host
 from reaper_runtime.loop import Future
+from reaper_runtime.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

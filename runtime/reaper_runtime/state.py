@@ -77,8 +77,8 @@ class PodState:
         """
         self._make_directory()
         lines = (f"{mark.pid} {mark.start_time}", mark.socket, *mark.cgroups, "")
-        with open(os.path.join(self.path, _MARK), "w") as note:
-            note.write("\n".join(lines))
+        with open(os.path.join(self.path, _MARK), "wb") as note:  # as bytes, as file.replace()
+            note.write("\n".join(lines).encode())
 
     def marked(self) -> Mark | None:
         """What mark() noted, and take_back() has not."""

@@ -4,10 +4,9 @@ Single-threaded, as a process that forks must be. It only accepts, checks who as
 with a request goes wrong in the child. No running pod depends on it.
 """
 
+import _socket
 import gc
 import os
-import signal
-import socket
 import sys
 
 from reaper_runtime.errors import ReaperError
@@ -15,7 +14,8 @@ from reaper_runtime.host import libc
 from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.shim import bootstrap, launch, serve
 from reaper_runtime.shim.sweep import Sweeper
-from reaper_runtime.wire.server import peer
+from reaper_runtime.stdlib import signal
+from reaper_runtime.wire.server import accept, peer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def main(build: str) -> "NoReturn":
     signal.signal(signal.SIGTERM, lambda *_: _leave(path, listener))
     _say_ready()  # last: whoever hears it may send requests and signals
     while True:
-        conn, _ = listener.accept()
+        conn = accept(listener)
         if peer(conn)[1] == os.geteuid() and _fork(conn) == 0:
             listener.close()
             _read_and_become_shim(conn)
         conn.close()
 
 
-def _fork(conn: socket.socket) -> int:
+def _fork(conn: _socket.socket) -> int:
     """As os.fork; without memory or process ids left, the reason goes to who asked, and we live on."""
     try:
         return os.fork()
@@ -60,7 +60,7 @@ def _fork(conn: socket.socket) -> int:
         return -1
 
 
-def _read_and_become_shim(conn: socket.socket) -> "NoReturn":
+def _read_and_become_shim(conn: _socket.socket) -> "NoReturn":
     for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     try:
@@ -71,7 +71,7 @@ def _read_and_become_shim(conn: socket.socket) -> "NoReturn":
     become_shim(request, conn)
 
 
-def become_shim(request: launch.Launch, conn: socket.socket) -> "NoReturn":
+def become_shim(request: launch.Launch, conn: _socket.socket) -> "NoReturn":
     """In a process of its own: answer this request on conn, and serve its pod. Also used without a fork server."""
     try:
         serve.run(request, lambda answer: _reply(conn, b"+", answer))
@@ -81,7 +81,7 @@ def become_shim(request: launch.Launch, conn: socket.socket) -> "NoReturn":
         os._exit(1)
 
 
-def _receive(conn: socket.socket) -> bytes:
+def _receive(conn: _socket.socket) -> bytes:
     conn.settimeout(RECEIVE_SECONDS)
     data = b""
     while not launch.complete(data):
@@ -92,7 +92,7 @@ def _receive(conn: socket.socket) -> bytes:
     return launch.split(data)[0]
 
 
-def _reply(conn: socket.socket, kind: bytes, answer: bytes) -> None:
+def _reply(conn: _socket.socket, kind: bytes, answer: bytes) -> None:
     try:
         conn.sendall(kind + answer)
     except OSError:
@@ -117,17 +117,19 @@ def _end_predecessors(path: str) -> None:
         other = os.path.join(launch.RUN_DIRECTORY, name)
         if other == path or not (name.startswith("zygote-") and name.endswith(".sock")):
             continue
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(other)
-                os.kill(peer(probe)[0], signal.SIGTERM)
-            except ConnectionRefusedError:
-                os.unlink(other)  # left behind by one that was killed
-            except OSError:
-                continue
+        probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            probe.connect(other)
+            os.kill(peer(probe)[0], signal.SIGTERM)
+        except ConnectionRefusedError:
+            os.unlink(other)  # left behind by one that was killed
+        except OSError:
+            continue
+        finally:
+            probe.close()
 
 
-def _leave(path: str, listener: socket.socket) -> "NoReturn":
+def _leave(path: str, listener: _socket.socket) -> "NoReturn":
     """Only the socket goes: shims are processes of their own."""
     listener.close()
     try:

@@ -1,4 +1,5 @@
-"""What the commands that containerd waits for may import: each module more is time that every pod takes longer."""
+"""What may be imported: by commands that containerd waits for, as each module takes time, which every pod takes longer;
+and by the fork server, as each takes memory in every shim (docs/decisions/0002)."""
 
 from __future__ import annotations
 
@@ -63,3 +64,7 @@ def test_a_command_imports_only_what_it_is_allowed(command: str) -> None:
     ours = {name.removeprefix("reaper_runtime.") for name in found if name.startswith("reaper_runtime.")}
     assert ours <= OURS[command]
     assert {name for name in found if not name.startswith("reaper_runtime")} <= ALWAYS | STANDARD[command]
+
+
+def test_the_fork_server_imports_nothing_that_makes_its_shims_larger() -> None:
+    assert _imported("import reaper_runtime.zygote") & (HEAVY - {"collections"}) == set()

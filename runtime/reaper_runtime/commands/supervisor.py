@@ -129,7 +129,7 @@ class Supervisor:
         publisher = Publisher(self._loop, "", _NAMESPACE, log.warn)
         self._service = OciService(self._pod, publisher, home, owner(), self._stop_soon)
         self._server = Server(self._loop, listen(home.socket(TASK)), {SERVICE: self._service.methods()}, log.warn)
-        self._handover.listen(listen(home.socket(DESCRIPTORS)))
+        self._handover.listen(socket.socket(fileno=listen(home.socket(DESCRIPTORS)).detach()))
 
     def serve(self, bundle: str, descriptors: tuple[int, ...], reply: socket.socket) -> "NoReturn":
         """Create the container, answer, and serve it until it is deleted."""

@@ -7,7 +7,8 @@ now). To be born in it costs nothing.
 import ctypes
 import errno
 import os
-import signal
+
+from reaper_runtime.stdlib import signal
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # which keeps the interpreter's lock, as the functions below need
 _CLONE3 = 435  # on all architectures

@@ -6,6 +6,6 @@ import os
 def replace(path: str, text: str) -> None:
     """Write it beside, at path~, and rename it; raises OSError. Who is killed meanwhile leaves path~ behind."""
     temporary = f"{path}~"
-    with open(temporary, "w") as file:
-        file.write(text)
+    with open(temporary, "wb") as file:  # as bytes: a file of text is memory of each shim (docs/decisions/0002)
+        file.write(text.encode())
     os.rename(temporary, path)

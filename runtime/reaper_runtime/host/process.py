@@ -4,12 +4,11 @@ The gate is a socket pair that closes on exec. The child writes "ready" to it, o
 writes "go"; an end of file after that means that the program runs.
 """
 
+import _socket
 import errno
 import fcntl
 import gc
 import os
-import signal
-import socket
 
 from reaper_runtime.errors import FailedPrecondition, Unavailable
 from reaper_runtime.host import attributes, libc, passwd, procfs
@@ -17,6 +16,7 @@ from reaper_runtime.host.cgroup.directory import join
 from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 from reaper_runtime.host.clone import fork_into
 from reaper_runtime.host.terminal import take_terminal
+from reaper_runtime.stdlib import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Child:
 
     __slots__ = ("_gate", "pid", "start_time")
 
-    def __init__(self, pid: int, gate: socket.socket) -> None:
+    def __init__(self, pid: int, gate: _socket.socket) -> None:
         self.pid = pid
         self._gate = gate
         seen = procfs.stat(pid)  # it is our child and not reaped yet: it is there
@@ -94,9 +94,9 @@ def fork(
     spec: "ProcessSpec", descriptors: tuple[int, ...], rootfs: "Rootfs | None" = None, cgroup: "Cgroup | None" = None
 ) -> Child:
     """Fork a process that prepares itself to execute spec, with these descriptors from 0 on, in this file system."""
-    ends: tuple[socket.socket, ...] = ()
+    ends: tuple[_socket.socket, ...] = ()
     try:
-        ours, theirs = ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = ends = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         pid, files = _fork_into(cgroup)
     except OSError as error:
         for end in ends:
@@ -110,7 +110,7 @@ def fork(
 
 def _be_child(
     spec: "ProcessSpec",
-    gate: socket.socket,
+    gate: _socket.socket,
     descriptors: tuple[int, ...],
     rootfs: "Rootfs | None",
     cgroup_files: "Sequence[str]",
@@ -122,7 +122,7 @@ def _be_child(
         try:
             signal.set_wakeup_fd(-1)  # before its descriptor is closed, and another gets its number
             others = _arrange_descriptors(gate, descriptors, () if rootfs is None else rootfs.fds)
-            gate = socket.socket(fileno=len(descriptors))
+            gate = _socket.socket(fileno=len(descriptors))
             _join(cgroup_files)
             _prepare(spec, rootfs, others)
             gate.send(_READY)
@@ -135,7 +135,7 @@ def _be_child(
         os._exit(code)
 
 
-def _arrange_descriptors(gate: socket.socket, kept: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
+def _arrange_descriptors(gate: _socket.socket, kept: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
     """From 0 on what is kept, then the gate, then the others, and nothing else: copies would keep the shim's open.
 
     Gives the numbers of the others, which close on exec as the gate does.

@@ -6,13 +6,12 @@ restart of containerd would kill the writer with SIGPIPE.
 
 import errno
 import os
-import signal
 import stat
-from typing import NamedTuple
 
 from reaper_runtime.errors import FailedPrecondition, InvalidArgument, Unavailable
 from reaper_runtime.host.relay import Relay
 from reaper_runtime.loop import Future
+from reaper_runtime.stdlib import NamedTuple, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

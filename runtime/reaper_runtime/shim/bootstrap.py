@@ -1,7 +1,7 @@
 """From a Launch to a listening shim: which pod, which socket, which protocol version."""
 
+import _socket
 import os
-import socket
 from _sha256 import sha256  # type: ignore[import-not-found]  # hashlib would load OpenSSL, two megabytes of it
 
 from reaper_runtime.errors import InvalidArgument, MalformedMessage, Unavailable
@@ -26,7 +26,7 @@ class Endpoint:
 
     __slots__ = ("listener", "path", "version")
 
-    def __init__(self, path: str, version: int, listener: socket.socket | None) -> None:
+    def __init__(self, path: str, version: int, listener: _socket.socket | None) -> None:
         self.path = path
         self.version = version
         self.listener = listener
@@ -82,14 +82,14 @@ def open_endpoint(launch: "Launch", group: str, note: "Callable[[str], None]") -
         return Endpoint(path, version, listen(path))
 
 
-def listen(path: str) -> socket.socket:
+def listen(path: str) -> _socket.socket:
     """A listening socket at this path, for our user only; a dead one in its place is removed."""
     if len(path.encode()) > MAX_SOCKET_PATH:
         raise InvalidArgument(
             f"socket path {path} is longer than {MAX_SOCKET_PATH} bytes: shorten the socket directory"
         )
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
         try:

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 
 from reaper_runtime import config
 from reaper_runtime.errors import Unavailable
@@ -17,11 +16,12 @@ from reaper_runtime.shim.events import Publisher
 from reaper_runtime.shim.log import Log
 from reaper_runtime.shim.service import TaskService
 from reaper_runtime.state import Mark, PodState
+from reaper_runtime.stdlib import signal
 from reaper_runtime.wire.server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    import _socket
     from collections.abc import Callable
     from typing import NoReturn
 
@@ -70,7 +70,7 @@ class Shim:
     """Loop, pod, publisher and server of one pod, wired together."""
 
     def __init__(
-        self, launch: "Launch", listener: "socket.socket", state: PodState, log: Log, mark: Mark | None
+        self, launch: "Launch", listener: "_socket.socket", state: PodState, log: Log, mark: Mark | None
     ) -> None:
         """mark: what note() has written down."""
         libc.become_subreaper()
@@ -152,10 +152,10 @@ def note(state: PodState, socket_path: str, log: Log) -> Mark | None:
 def _die_before_containerd() -> None:
     """One more than containerd's oom score, which the fork server inherited, as containerd's own shims have."""
     try:
-        with open("/proc/self/oom_score_adj", "r+") as setting:
+        with open("/proc/self/oom_score_adj", "r+b", buffering=0) as setting:
             score = min(int(setting.read()) + 1, _MAX_OOM_SCORE_ADJ)
             setting.seek(0)
-            setting.write(str(score))
+            setting.write(b"%d" % score)
     except OSError:
         return  # without /proc: nothing depends on it
 

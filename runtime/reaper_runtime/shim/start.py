@@ -105,11 +105,10 @@ def _become_cold(launch: "Launch", fd: int) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
-        import socket
 
         from reaper_runtime import zygote
 
-        zygote.become_shim(launch, socket.socket(fileno=fd))
+        zygote.become_shim(launch, _socket.socket(fileno=fd))
     finally:
         os._exit(1)
 

@@ -9,12 +9,12 @@ and at its start: nobody tells it of their end.
 """
 
 import os
-import signal
 import time
 
 from reaper_runtime.host import procfs
 from reaper_runtime.shim.delete import clear
 from reaper_runtime.state import PodState, pods
+from reaper_runtime.stdlib import signal
 
 SECONDS = 6.0  # after a shim was killed: containerd gives `delete` 5, and its answer has the pid
 LONGEST = 30.0  # seconds, however often more of them are killed meanwhile

@@ -1,6 +1,6 @@
 """A ttrpc client in the loop: one call at a time is enough for what we call."""
 
-import socket
+import _socket
 
 from reaper_runtime.errors import ReaperError, Unavailable
 from reaper_runtime.loop import Future
@@ -37,7 +37,7 @@ class Client:
         self._pending: dict[int, Future] = {}
         sock = None
         try:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
             sock.connect(path)  # at once, or EAGAIN where the other side's queue is full
             self._connection = Connection(loop, sock, self._frame, self._closed)
         except OSError as error:

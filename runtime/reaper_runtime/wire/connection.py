@@ -1,6 +1,6 @@
 """A non-blocking stream socket in the loop: reads frames, queues writes."""
 
-import socket
+import _socket
 
 from reaper_runtime.loop import READ, WRITE
 from reaper_runtime.wire.ttrpc import FrameReader
@@ -21,7 +21,7 @@ class Connection:
     def __init__(
         self,
         loop: "Loop",
-        sock: socket.socket,
+        sock: _socket.socket,
         on_frame: "Callable[[Frame], None]",
         on_close: "Callable[[], None]",
     ) -> None:

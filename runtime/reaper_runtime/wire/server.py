@@ -1,7 +1,7 @@
 """A ttrpc server: requests run concurrently, answers leave in whatever order they are ready."""
 
+import _socket
 import os
-import socket
 import struct
 
 from reaper_runtime.errors import DeadlineExceeded, MalformedMessage, ReaperError, Unimplemented
@@ -32,7 +32,7 @@ class Server:
     def __init__(
         self,
         loop: "Loop",
-        listener: socket.socket,
+        listener: _socket.socket,
         services: "Mapping[str, Methods]",
         log: "Callable[[str], None]",
     ) -> None:
@@ -62,7 +62,7 @@ class Server:
 
     def _accept(self, _events: int) -> None:
         try:
-            sock, _ = self._listener.accept()
+            sock = accept(self._listener)
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:  # no descriptors or memory left: the client waits in the queue meanwhile
@@ -81,7 +81,7 @@ class Server:
 class _Session:
     """One client: its connection, its last stream id, its running requests."""
 
-    def __init__(self, server: Server, sock: socket.socket) -> None:
+    def __init__(self, server: Server, sock: _socket.socket) -> None:
         self._server = server
         self._last_stream = 0
         self._connection = Connection(server._loop, sock, self._frame, self._closed)
@@ -143,7 +143,13 @@ class _Session:
             timer.cancel()
 
 
-def peer(sock: socket.socket) -> tuple[int, int]:
+def accept(listener: _socket.socket) -> _socket.socket:
+    """The next connection to a listening Unix socket; raises OSError."""
+    fd, _ = listener._accept()  # type: ignore[attr-defined]  # accept() itself is of the class in `socket`
+    return _socket.socket(listener.family, listener.type, listener.proto, fd)
+
+
+def peer(sock: _socket.socket) -> tuple[int, int]:
     """Process id and user id of the other side, as the kernel recorded them at connect (unix(7), SO_PEERCRED)."""
-    pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    pid, uid, _ = struct.unpack("3i", sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12))
     return pid, uid

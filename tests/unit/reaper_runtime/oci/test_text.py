@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +13,12 @@ import pytest
 from reaper_runtime.errors import InvalidBundle
 from reaper_runtime.oci import hooks, mounts
 from reaper_runtime.oci.text import decode, is_text
+
+RUNTIME = Path(__file__).parents[4] / "runtime"
+NO_JSON = (
+    b"{", b"{not json", b"\xff", b"[" * 100_000, b"", b"  ", b"{} {}", b"[1,]", b'{"a"}', b'"\n"', b'"\\x"', b'"\\u12"',
+    b"-", b"9" * 5000,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["", "plain", "ä€😀", "a\nb"])
@@ -21,10 +31,41 @@ def test_what_is_none(value: Any) -> None:
     assert not is_text(value)
 
 
-@pytest.mark.parametrize("data", [b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": [1, -2.5e3, "\\ud83d\\n", "ä", true, null]}', " \n\t\r7 \n", '""', "[]", "-Infinity", '{"a": 1, "a": 2}'],
+)
+def test_json_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    assert decode(text.encode(), "the thing") == json.loads(text)
+
+
+def test_the_place_of_what_is_no_json_is_named() -> None:
+    with pytest.raises(InvalidBundle, match=r"the thing is not JSON: .*: line 2 column 3 \(char 4\)"):
+        decode(b"{\n  1}", "the thing")
+
+
+@pytest.mark.parametrize("data", NO_JSON)
 def test_what_is_no_json_is_named(data: bytes) -> None:
     with pytest.raises(InvalidBundle, match="the thing is not JSON"):
         decode(data, "the thing")
+
+
+def test_what_is_no_json_is_named_in_a_shim_too() -> None:
+    """There `json` is not imported, from which the scanner would take the class of its errors, until it is needed."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(RUNTIME)!r})
+from reaper_runtime.errors import InvalidBundle
+from reaper_runtime.oci.text import decode
+assert decode(b'{{"a": [1]}}', "the thing") == {{"a": [1]}}
+assert "json" not in sys.modules
+for data in {NO_JSON!r}:
+    try:
+        sys.exit(f"{{data!r}} is {{decode(data, 'the thing')!r}}")
+    except InvalidBundle as error:
+        assert str(error).startswith("the thing is not JSON"), error
+"""
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
 @pytest.mark.parametrize(
