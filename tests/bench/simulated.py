@@ -20,9 +20,10 @@ from reaper_api.vocabulary import ALLOWED, LABEL_ALLOW
 from tests.integration import planes
 from tests.integration.api import Api
 from tests.integration.charts import render
-from tests.integration.control_plane import ControlPlane, Part, free_port
+from tests.integration.control_plane import ControlPlane, Part
 from tests.integration.replicas import Replica, eventually
 from tests.integration.tenancy import MUTATING
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -137,8 +137,15 @@ class Stage:
         return sum(1 for pod in pods if not pod["spec"].get("schedulingGates"))
 
     def all_ran_once(self, within: float = 60) -> None:
-        """Each task gets its Pod, and got one only."""
+        """Each task gets its Pod, and got one only. The audit log does not tell of all: an API server that is killed
+        has not written down what it did last."""
         eventually("all Pods are let go", within, lambda: self.let_go() == len(self.names))
         created = Counter(w.name for w in self.writes() if (w.verb, w.resource) == ("create", "pods"))
-        assert created == Counter(self.names)
-        assert not [write for write in self.writes() if (write.verb, write.resource) == ("delete", "pods")]
+        assert [name for name, times in created.items() if times > 1] == []
+        assert [write for write in self.writes() if (write.verb, write.resource) == ("delete", "pods")] == []
+        pods, tasks = (self.api.request("GET", path).ok()["items"] for path in (self._pods, self._tasks))
+        uids = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
+        recorded = {task["metadata"]["name"]: task["status"] for task in tasks}
+        assert {name: (seen["attempts"], seen["podUID"]) for name, seen in recorded.items()} == {
+            name: (1, uids[name]) for name in self.names
+        }

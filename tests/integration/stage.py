@@ -1,7 +1,6 @@
 """The whole operator, Kopf included, on a fake cluster behind a fake API server."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from reaper_operator.run import run
 from reaper_operator.settings import Settings
 from tests.fakes.apiserver import FakeApiServer, HttpFault
 from tests.fakes.cluster import FakeCluster
+from tests.ports import free_port
 
 LEASE = Key("reaper-system", "reaper-operator")
 PATIENCE = 20.0  # seconds; each of these things takes well under one
@@ -79,8 +79,8 @@ async def stage(
         choice = Settings(
             kubeconfig=server.kubeconfig(folder, port),
             **{
-                "health_address": f"127.0.0.1:{_free_port()}",
-                "metrics_address": f"127.0.0.1:{_free_port()}",
+                "health_address": f"127.0.0.1:{free_port()}",
+                "metrics_address": f"127.0.0.1:{free_port()}",
                 "lease_namespace": LEASE.namespace,
                 "resync_seconds": 3600.0,
                 "retry_base_seconds": 0.01,
@@ -104,12 +104,6 @@ async def stage(
             if not work.done():
                 loop.call_soon_threadsafe(stop.set)
             await asyncio.wait_for(work, 10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def times(count: int, method: str, path: str, answer: Callable[[], web.Response]) -> HttpFault:

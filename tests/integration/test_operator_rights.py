@@ -14,9 +14,9 @@ import pytest
 from tests.integration import planes
 from tests.integration.api import Api
 from tests.integration.charts import render
-from tests.integration.control_plane import free_port
 from tests.integration.replica_stage import GROUP, LEASES, USERS, Stage, install
 from tests.integration.replicas import eventually
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

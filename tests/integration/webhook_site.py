@@ -14,8 +14,8 @@ from reaper_api.ruleset.template import WORKLOADS
 from tests.integration import planes
 from tests.integration.api import Answer, Api
 from tests.integration.charts import render
-from tests.integration.control_plane import free_port
 from tests.integration.replicas import Replica, eventually
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

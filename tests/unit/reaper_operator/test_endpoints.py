@@ -1,7 +1,6 @@
 """endpoints.py: what a replica answers over HTTP."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,13 +9,12 @@ import pytest
 from reaper_operator import endpoints
 from reaper_operator.health import Health, Pulse
 from reaper_operator.metrics import Metrics
+from tests.ports import free_port
 
 
 @asynccontextmanager
 async def serving(health: Health, host: str | None = None) -> AsyncIterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     routes = endpoints.probes(health) + endpoints.metrics(Metrics(workers=8, lease="reaper-operator").registry)
     runner = await endpoints.serve(routes, host, port)
     try:

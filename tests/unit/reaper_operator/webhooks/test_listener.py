@@ -1,7 +1,6 @@
 """listener.py: an AdmissionReview comes to Kopf and its answer goes back, by HTTPS. The rest: tests/integration."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from reaper_operator.settings import Endpoint
 from reaper_operator.webhooks import authority
 from reaper_operator.webhooks.listener import Listener
 from reaper_operator.webhooks.tls import Shown
+from tests.ports import free_port
 from tests.unit.reaper_operator.webhooks.test_reviews import review
 
 
@@ -37,8 +37,7 @@ async def served() -> AsyncIterator[tuple[Called, str, ssl.SSLContext]]:
     now, life = datetime.now(UTC), timedelta(days=1)
     root, shown, kopf = authority.new_authority(now, life), Shown(), Called()
     shown.show(*authority.sign(root, ["127.0.0.1"], now, life))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     serving = Listener(Endpoint("127.0.0.1", port), shown.context, kopf.begin)(kopf)
     assert await anext(serving) == {}
     rest = asyncio.ensure_future(anext(serving))
