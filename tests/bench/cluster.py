@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 READY = "reaper.io/runtime=ready"
 GONE_SECONDS = 120
+QUIET_SECONDS, QUIET_SHARE, REST_SECONDS = 3, 0.25, 60  # a cluster of one's own works for 5 to 15 percent at rest
 BUSYBOX = ("/bin/busybox",)
 RUNTIMES = {"reaper": "reaper-v2", "runc": None}  # RuntimeClass
 
@@ -73,13 +74,15 @@ class Cluster:
         return str(status["containerID"].partition("://")[2])
 
     def clear(self) -> None:
-        """Delete all Pods of the namespace, and wait until they are gone."""
+        """Delete all Pods of the namespace, and wait until they are gone and the node is at rest: kubelet and
+        containerd clean up for seconds after the API has forgotten the Pods, and would make the next ones slower."""
         self.api.delete_collection_namespaced_pod(self.namespace)
         deadline = time.monotonic() + GONE_SECONDS
         while self.api.list_namespaced_pod(self.namespace).items:
             if time.monotonic() > deadline:
                 raise SystemExit(f"Pods of namespace {self.namespace} are not gone after {GONE_SECONDS} s")
             time.sleep(0.2)
+        _rest()
 
     def containerd_socket(self) -> str:
         """The node's containerd, reached through the root directory of the node's first process."""
@@ -102,6 +105,24 @@ class Cluster:
 
     def _node_status(self) -> dict[str, Any]:
         return dict(_as_json(self.api, self.api.read_node(self.node))["status"])
+
+
+def _rest() -> None:
+    """Until the machine has hardly worked for a while, but not for ever: it may have other things to do."""
+    deadline, quiet = time.monotonic() + REST_SECONDS, 0
+    while quiet < QUIET_SECONDS and time.monotonic() < deadline:
+        before = _processors()
+        time.sleep(1)
+        worked, idle = (now - then for now, then in zip(_processors(), before, strict=True))
+        quiet = quiet + 1 if worked < QUIET_SHARE * (worked + idle) else 0
+
+
+def _processors() -> tuple[int, int]:
+    """How long all of them have worked and been idle (proc(5), /proc/stat: the fourth and fifth are idle)."""
+    with Path("/proc/stat").open() as file:
+        times = [int(each) for each in file.readline().split()[1:]]
+    idle = times[3] + times[4]
+    return sum(times) - idle, idle
 
 
 def _as_json(api: client.CoreV1Api, answer: object) -> dict[str, Any]:

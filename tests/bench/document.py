@@ -30,7 +30,8 @@ The ratio is ours to theirs, so that it says something about other machines too;
 
 - `ctr run`: one private containerd; from the command to its end, with an overlay for the process.
 - Pods: on one node of the kind cluster, in the node's network, created by eight requests at a time; until a watch has
-  seen the last of them Running. The reference is the pause image.
+  seen the last of them Running, when the node has cleaned up after the Pods before them. The reference is the pause
+  image.
 - ExecSync: by gRPC to the node's containerd, as kubelet's exec probes.
 - PSS: proportional set size of the shims, our fork server included, without the workload.
 - Exit: from `kill(2)` of the process until Wait is answered on a ttrpc connection.
