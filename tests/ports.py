@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import os
+import random
 import socket
-from pathlib import Path
 
-# From here on the kernel gives ports to connections: one of these could be taken before somebody listens at it.
-_LOWEST_OF_CONNECTIONS = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-_LOWEST = 10_000
-_PORTS = itertools.count(os.getpid())
+# From 32768 on Linux gives ports to connections: one of these could be taken before somebody listens at it.
+_LOWEST, _COUNT = 10_000, 22_768
+_NEXT = itertools.count(random.randrange(_COUNT))  # noqa: S311 - no secret: runs side by side keep apart
 
 
 def free_port() -> int:
     """One that nobody listens at, and another one each time."""
-    for number in _PORTS:
-        port = _LOWEST + number % (_LOWEST_OF_CONNECTIONS - _LOWEST)
+    for number in itertools.islice(_NEXT, _COUNT):
+        port = _LOWEST + number % _COUNT
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
         return port
-    raise AssertionError("counting has no end")
+    raise AssertionError("no port is free")

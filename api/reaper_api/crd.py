@@ -48,8 +48,7 @@ class StructuralSchema(GenerateJsonSchema):
         for name, text in documentation(schema["cls"]).items():
             result["properties"][name]["description"] = text
         for rule in rules_of(schema["cls"]):
-            field = rule.field if rule.of_value else None
-            place = result if field is None else result["properties"][field.removeprefix(".")]
+            place = result["properties"][(rule.field or "").removeprefix(".")] if rule.of_value else result
             place.setdefault(RULES, []).append(rule.as_schema())
         return result
 

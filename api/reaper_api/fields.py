@@ -52,18 +52,18 @@ def cel_is_label_key(key: str) -> str:
 
 def matches(field: str, pattern: str, message: str) -> Rule:
     """The rule that a text field, where it is there, matches. `field` is its name in YAML."""
-    return optional(field, f"self.matches('{pattern}')", lambda text: is_match(pattern, text), message)
+    return of_field(field, f"self.matches('{pattern}')", lambda text: is_match(pattern, text), message)
 
 
 def label_key(field: str, message: str) -> Rule:
     """The rule that a field, where it is there, is a key of a label."""
-    return optional(field, cel_is_label_key("self"), is_label_key, message)
+    return of_field(field, cel_is_label_key("self"), is_label_key, message)
 
 
 def label_keys(field: str, message: str) -> Rule:
     """The rule that the keys of a mapping, where it is there, are those of labels."""
     cel = f"self.all(k, {cel_is_label_key('k')})"
-    return optional(field, cel, lambda labels: all(map(is_label_key, labels)), message)
+    return of_field(field, cel, lambda labels: all(map(is_label_key, labels)), message)
 
 
 def label_values(field: str, *, of: str = "list") -> Rule:
@@ -79,11 +79,11 @@ def label_values(field: str, *, of: str = "list") -> Rule:
         return all(is_match(LABEL_VALUE, text) for text in texts)
 
     message = "a label's value has letters, digits, '-', '_' and '.' only, and begins and ends with a letter or a digit"
-    return optional(field, cel[of], holds, message)
+    return of_field(field, cel[of], holds, message)
 
 
-def optional(field: str, cel: str, holds: Callable[[Any], bool], message: str) -> Rule:
-    """A rule about the value of one field that need not be there."""
+def of_field(field: str, cel: str, holds: Callable[[Any], bool], message: str) -> Rule:
+    """A rule about the value of one field, where it is there."""
 
     def ok(model: Any) -> bool:
         value = model.value_of(field)

@@ -15,7 +15,7 @@ from reaper_api.fields import (
     label_key,
     label_keys,
     label_values,
-    optional,
+    of_field,
 )
 from reaper_api.names import DNS_LABEL, MAX_LABEL_KEY, is_label_key, is_match
 from reaper_api.rules import ApiModel, Rule
@@ -64,7 +64,7 @@ class Toleration(ApiModel):
             holds=lambda t: t.toleration_seconds is None or t.effect == "NoExecute",
             field=".tolerationSeconds",
         ),
-        optional(
+        of_field(
             "key",
             f"self == '' || {cel_is_label_key('self')}",
             lambda key: key == "" or is_label_key(key),
@@ -209,7 +209,7 @@ class PodAffinityTerm(ApiModel):
 
     RULES: ClassVar = (
         label_key("topologyKey", "topologyKey is a label of nodes, such as kubernetes.io/hostname"),
-        optional(
+        of_field(
             "namespaces",
             f"self.all(n, n.matches('{DNS_LABEL}'))",
             lambda names: all(is_match(DNS_LABEL, name) for name in names),

@@ -20,7 +20,7 @@ from reaper_api.fields import (
     label_keys,
     label_values,
     matches,
-    optional,
+    of_field,
 )
 from reaper_api.lifecycle import MUTABLE, Lifecycle
 from reaper_api.names import DNS_LABEL, NAME
@@ -148,20 +148,20 @@ class TaskSpec(Lifecycle):
 
     MUTABLE: ClassVar = MUTABLE
     RULES: ClassVar = (
-        optional(
+        of_field(
             "command",
             "self.size() == 0 || self[0].startsWith('/') || !self[0].contains('/')",
             lambda command: command[0].startswith("/") or "/" not in command[0],
             "command[0] is an absolute path such as /usr/bin/env, or a bare name such as env that is looked "
             "up in PATH on the node; it is not relative to workingDir",
         ),
-        optional(
+        of_field(
             "command",
             "self.size() == 0 || (self[0] != '' && !self[0].endsWith('/'))",
             lambda command: command[0] != "" and not command[0].endswith("/"),
             "command[0] names the program to run: it is neither empty nor a directory",
         ),
-        optional(
+        of_field(
             "workingDir",
             "self.startsWith('/')",
             lambda path: path.startswith("/"),

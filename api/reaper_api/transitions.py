@@ -24,8 +24,7 @@ _BEFORE, _AFTER = _attempts("oldSelf"), _attempts("self")
 # Each begins with what holds of nearly every write: every field that is looked at costs (Rule.of_value).
 STATUS_RULES = (
     Rule(
-        cel=f"!has(oldSelf.podUID) || oldSelf.podUID == self.?podUID.orValue('') || "
-        f"(has(self.podUID) && {_AFTER} > {_BEFORE})",
+        cel=f"!has(oldSelf.podUID) || (has(self.podUID) && (self.podUID == oldSelf.podUID || {_AFTER} > {_BEFORE}))",
         message="status.podUID is recorded once for each attempt, so that none runs twice",
     ),
     Rule(

@@ -17,7 +17,7 @@ from reaper_api.fields import (
     ShortName,
     exactly_one,
     matches,
-    optional,
+    of_field,
 )
 from reaper_api.names import DNS_LABEL, NAME
 from reaper_api.rules import ApiModel, Rule
@@ -38,7 +38,7 @@ def _is_relative(path: str) -> bool:
     return not path.startswith(("/", "..")) and "/../" not in f"{path}/"
 
 
-_RELATIVE_PATH = optional(
+_RELATIVE_PATH = of_field(
     "path",
     "!self.startsWith('/') && !self.startsWith('..') && !(self + '/').contains('/../')",
     _is_relative,
@@ -48,7 +48,7 @@ _RELATIVE_PATH = optional(
 
 def _absolute(field: str, message: str) -> Rule:
     cel = "self.startsWith('/') && !(self + '/').contains('/../')"
-    return optional(field, cel, _is_absolute, message)
+    return of_field(field, cel, _is_absolute, message)
 
 
 def _named(field: str, kind: str) -> Rule:
@@ -235,7 +235,7 @@ class Volume(ApiModel):
             "a volume has one source: write exactly one of hostPath, configMap, secret, emptyDir and projected",
         ),
         _absolute("mountPath", "mountPath is an absolute path without '..' in it, such as /etc/my-app"),
-        optional(
+        of_field(
             "mountPath",
             "self != '/' && !self.contains(':')",
             lambda path: path != "/" and ":" not in path,
@@ -246,7 +246,7 @@ class Volume(ApiModel):
 
 def mounted_once(field: str) -> Rule:
     """The rule that no two volumes of a list have one place."""
-    return optional(
+    return of_field(
         field,
         "self.all(v, self.exists_one(other, other.mountPath == v.mountPath))",
         lambda volumes: len({volume.mount_path for volume in volumes}) == len(volumes),

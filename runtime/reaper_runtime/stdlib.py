@@ -13,13 +13,17 @@ else:
     import _signal as signal  # the numbers are plain integers
     from collections import namedtuple
 
+    _ALWAYS = {"__module__", "__qualname__", "__doc__", "__annotations__"}
+
     class _Maker(type):
         def __new__(cls, name: str, bases: tuple, members: dict) -> type:
             if not bases:
                 return super().__new__(cls, name, bases, members)
-            fields = members.get("__annotations__", {})
-            defaults = [members[field] for field in fields if field in members]
-            made = namedtuple(name, fields, defaults=defaults, module=members["__module__"])
+            fields = tuple(members.get("__annotations__", ()))
+            given = tuple(field for field in fields if field in members)
+            if not fields or given != fields[len(fields) - len(given) :] or members.keys() - _ALWAYS - set(given):
+                raise TypeError(f"{name} has more or less than fields, those with a default last")
+            made = namedtuple(name, fields, defaults=map(members.get, given), module=members["__module__"])
             made.__doc__ = members.get("__doc__")
             return made
 

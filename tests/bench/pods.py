@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tests.bench.cluster import RUNTIMES
+from tests.bench.cluster import RUNTIMES, rest
 from tests.bench.table import Row, Target
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def measure(cluster: Cluster, rounds: int, count: int = COUNT) -> list[Row]:
     times: dict[str, list[float]] = {name: [] for name in RUNTIMES}
     for number in range(rounds + 1):
         for name in RUNTIMES:
+            rest()
             took = until_running(cluster, name, count if number else 4)
             cluster.clear()
             if number:

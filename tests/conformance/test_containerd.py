@@ -104,9 +104,11 @@ def test_a_restart_of_containerd_leaves_the_process_alone_and_its_exit_code_arri
 def test_a_shim_has_little_memory_of_its_own(containerd: Containerd, folder: Path) -> None:
     """The pages that it does not share with the fork server: one more module in that makes each shim larger."""
     containerd.run("small", folder, ["/bin/sleep", "300"], "-d", check=True)
-    text = Path(f"/proc/{parent(containerd.pid_of('small'))}/smaps_rollup").read_text()
-    containerd.ctr("task", "rm", "-f", "small")
-    containerd.ctr("container", "rm", "small")
+    try:
+        text = Path(f"/proc/{parent(containerd.pid_of('small'))}/smaps_rollup").read_text()
+    finally:
+        containerd.ctr("task", "rm", "-f", "small")
+        containerd.ctr("container", "rm", "small")
     assert sum(map(int, re.findall(r"^Private_(?:Dirty|Clean): +(\d+) kB", text, re.MULTILINE))) < MOST_OWN_MEMORY
 
 

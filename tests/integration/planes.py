@@ -88,7 +88,8 @@ def install_crd(api: Api, crd: Body | None = None) -> Body:
 
 
 def make_namespace(api: Api, name: str = "") -> str:
-    """A namespace in which Pods can be made and host processes may run; its name. Without one it gets one."""
+    """A namespace in which Pods can be made and host processes may run; its name. Without one, the API server makes one
+    up."""
     metadata = {"name": name, "generateName": "reaper-integration-", "labels": {LABEL_ALLOW: ALLOWED}}
     name = api.request("POST", "/api/v1/namespaces", {"metadata": metadata}).ok()["metadata"]["name"]
     account = f"/api/v1/namespaces/{name}/serviceaccounts/default"

@@ -187,6 +187,7 @@ async def test_nobody_but_the_operator_gets_past_the_rules(on: Stage) -> None:
 
     assert "status.podUID is recorded once for each attempt" in refused({"podUID": "other"})
     assert "status.podUID is recorded once for each attempt" in refused({"podUID": None})
+    assert "status.podUID is recorded once for each attempt" in refused({"podUID": ""})
     assert "status.attempts grows by one" in refused({"attempts": 2, "podUID": "other"})
     assert "status.attempts grows by one" in refused({"attempts": None, "podUID": None})
     on.run(on.key.name)
@@ -202,6 +203,34 @@ async def test_nobody_but_the_operator_gets_past_the_rules(on: Stage) -> None:
     assert "a finished task never changes its phase" in refused({"phase": "Pending"})
     assert "a finished task never changes" in refused({"attempts": 3, "podUID": "x", "nextAttemptTime": None})
     assert "a finished task has none" in refused({"hostProcessPID": 4711})
+
+
+async def test_a_status_that_is_taken_away_is_one_that_says_nothing(on: Stage) -> None:
+    """The rules are those of the status: they would be silent if there were none. It has a default."""
+    on.create()
+    await on.reconcile()
+    path, body = f"{on.path}/status", on.api.request("GET", on.path).ok()
+    without = {name: value for name, value in body.items() if name != "status"}
+    remove: Any = [{"op": "remove", "path": "/status"}]
+    for answer in (
+        on.api.request("PATCH", path, {"status": None}, content_type=MERGE),
+        on.api.request("PATCH", path, remove, content_type="application/json-patch+json"),
+        on.api.request("PUT", path, without),
+        on.api.request("PUT", path, {**without, "status": {}}),
+    ):
+        assert answer.status == 422, answer.body
+        assert "status.podUID is recorded once for each attempt" in answer.message
+    assert on.api.request("PUT", on.path, without).ok()["status"] == body["status"]
+
+
+async def test_nobody_records_nothing_as_a_pod(on: Stage) -> None:
+    on.create(suspend=True)
+    await on.reconcile()
+    written = []
+    for status in ({"attempts": 1, "podUID": ""}, {"podUID": None}, {"podUID": "x"}):
+        answer = on.api.request("PATCH", f"{on.path}/status", {"status": status}, content_type=MERGE)
+        written.append(answer.status)
+    assert written == [200, 422, 422]
 
 
 async def test_suspend_and_resume(on: Stage) -> None:

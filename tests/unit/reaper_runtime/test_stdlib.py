@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import types
 import typing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,3 +41,25 @@ def test_a_named_tuple_is_as_that_of_typing() -> None:
         Ours()  # type: ignore[call-arg]
     with pytest.raises(AttributeError):
         Ours("a").size = 4  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"__annotations__": {"a": int, "b": str}, "a": 1},
+        {"__annotations__": {"a": int}, "hello": lambda self: self},
+    ],
+    ids=["no field", "a default before a field without", "a method"],
+)
+def test_a_named_tuple_has_fields_only(members: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="Bad has more or less than fields"):
+        types.new_class("Bad", (stdlib.NamedTuple,), exec_body=lambda body: body.update(members))
+
+
+def test_the_runtime_uses_nothing_of_signals_that_only_the_larger_module_has() -> None:
+    sources = [path.read_text() for path in Path(stdlib.__file__).parent.rglob("*.py")]
+    ours = [text for text in sources if "stdlib import" in text and "signal" in text]
+    used = {name for text in ours for name in re.findall(r"(?<![\w.])signal\.(\w+)", text)}
+    assert "SIGKILL" in used
+    assert {name for name in used if not hasattr(stdlib.signal, name)} == set()
