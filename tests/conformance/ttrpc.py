@@ -154,7 +154,10 @@ class EventCollector:
                 for frame in frames.feed(data):
                     self._keep(m.ForwardRequest.decode(m.Request.decode(frame.body).payload))
                     reply = m.Response(status=m.Status(), payload=m.Empty().encode())
-                    sock.sendall(encode_frame(frame.stream, RESPONSE, reply.encode()))
+                    try:
+                        sock.sendall(encode_frame(frame.stream, RESPONSE, reply.encode()))
+                    except (BrokenPipeError, ConnectionResetError):
+                        return  # the shim was killed, or has ended: it does not wait for the last answer
 
     def _keep(self, request: m.ForwardRequest) -> None:
         envelope = request.envelope
