@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+REAPER = BUNDLE / "bin" / "reaper-runtime"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def overlays_go_with_the_tests() -> Iterator[None]:
+    """Those that were there before stay."""
+    before = overlays()
+    yield
+    if made := sorted(overlays() - before):
+        subprocess.run([REAPER, "overlay", "reset", *made], check=True)
+
+
+def overlays() -> set[str]:
+    """The names of all on this machine."""
+    shown = subprocess.run([REAPER, "overlay", "list", "--no-sizes", "-o", "json"], check=True, capture_output=True)
+    return {each["name"] for each in json.loads(shown.stdout)}
+
+
 @pytest.fixture
 def make_oci(rootfs: Path) -> Iterator[Callable[[str], OciRuntime]]:
     """A runtime by its name, with a state directory of its own; what is left in it is deleted at the end."""
@@ -23,7 +43,7 @@ def make_oci(rootfs: Path) -> Iterator[Callable[[str], OciRuntime]]:
     rootfs.chmod(0o755)  # for users of runc's containers that are not root
 
     def make(name: str) -> OciRuntime:
-        found = BUNDLE / "bin" / "reaper-runtime" if name == "reaper" else Path(shutil.which("runc") or "/none")
+        found = REAPER if name == "reaper" else Path(shutil.which("runc") or "/none")
         assert found.exists(), f"{name} is missing: make runtime, apt-get install runc"
         folder = Path(tempfile.mkdtemp(prefix="oci-", dir="/tmp"))
         made.append(OciRuntime(name, found, rootfs, folder))
