@@ -62,7 +62,7 @@ class Workers:
         try:
             await self._reconcile(key)
         except Waiting as outcome:
-            delay = self._queue.retry(key, at_least=outcome.retry_after or 0.0)
+            delay = self._again(key, outcome.retry_after)
             logger.info("%s; next look in %.1f s", outcome, delay)
             return "requeue_after"
         except (Conflict, NotFound) as error:
@@ -70,7 +70,7 @@ class Workers:
             logger.debug("%s", error)
             return "requeue"
         except ClusterError as error:
-            delay = self._queue.retry(key, at_least=error.retry_after or 0.0)
+            delay = self._again(key, error.retry_after)
             logger.warning("%s; next try in %.1f s", error, delay)
             return "error"
         except Exception:
@@ -80,3 +80,8 @@ class Workers:
             return "error"
         self._queue.succeeded(key)
         return "success"
+
+    def _again(self, key: Key, asked: float | None) -> float:
+        """`asked`: seconds, by an API server that has too much to do; news of the task do not change that. Returns the
+        delay."""
+        return self._queue.retry(key, at_least=asked or 0.0, hold=asked is not None)

@@ -70,6 +70,7 @@ class WorkQueue(Generic[K]):
         self._in_hand: set[K] = set()
         self._failures: dict[K, int] = {}
         self._later: dict[K, Timer] = {}  # after a failure
+        self._held: set[K] = set()  # of these, those that no news brings forward
         self._due: dict[K, Timer] = {}  # for something that is going to be due
 
     def __len__(self) -> int:
@@ -78,6 +79,8 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Handle `key` soon. Once is enough, however often this is called before it is taken."""
+        if key in self._held:
+            return  # it will be handled after this, when its time has come
         self._cancel(key, self._later, self._due)
         if key in self._dirty:
             return
@@ -123,7 +126,7 @@ class WorkQueue(Generic[K]):
         """`key` was handled. It is queued again if it was added meanwhile."""
         self._in_hand.discard(key)
         self._onlooker.done(key)
-        if key in self._dirty:
+        if key in self._dirty and key not in self._held:
             self._ready.append(key)
             self._wake()
 
@@ -131,22 +134,36 @@ class WorkQueue(Generic[K]):
         """The next failure of `key` starts with the shortest delay again."""
         self._failures.pop(key, None)
 
-    def retry(self, key: K, *, at_least: float = 0.0) -> float:
-        """Add `key` again after its back-off. Returns the delay in seconds."""
+    def retry(self, key: K, *, at_least: float = 0.0, hold: bool = False) -> float:
+        """Add `key`, which is in hand, again after its back-off. Returns the delay in seconds. `hold`: not before, even
+        if there is news."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self._onlooker.retried()
         # The exponent is capped before the power is taken: 2.0 ** 1100 is an OverflowError.
         delay = max(at_least, min(self._limit, self._base * 2.0 ** min(failures, 32)))
         self._cancel(key, self._later)
-        self._later[key] = self._call_later(delay, lambda: self.add(key))
+        self._later[key] = self._call_later(delay, lambda: self._come_again(key))
+        if hold:
+            self._held.add(key)
         return delay
+
+    def _come_again(self, key: K) -> None:
+        kept_back = key in self._held and key in self._dirty and key not in self._in_hand
+        self._held.discard(key)
+        if not kept_back:
+            self.add(key)
+            return
+        self._cancel(key, self._later, self._due)
+        self._ready.append(key)  # there was news while it was in hand
+        self._wake()
 
     def close(self) -> None:
         """Drop what nobody has taken, and every timer: another operator will find it all in the API."""
         for timer in (*self._later.values(), *self._due.values()):
             timer.cancel()
         self._later.clear()
+        self._held.clear()
         self._due.clear()
         self._ready.clear()
         self._dirty.clear()

@@ -139,12 +139,41 @@ def test_what_is_no_news_leaves_a_back_off_alone(queue: WorkQueue[str], loop: Fa
     assert queue.take() == "a"
 
 
+def test_no_news_brings_forward_what_is_held(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a")  # news while it is in hand
+    queue.retry("a", at_least=7, hold=True)
+    queue.done("a")
+    queue.add("a")
+    queue.add_later("a", 1)
+    loop.pass_time(6)
+    assert queue.take() is None
+    loop.pass_time(1)
+    assert queue.take() == "a"
+    queue.done("a")
+    loop.pass_time(100)
+    assert queue.take() is None
+    queue.add("a")
+    assert queue.take() == "a", "it is held once"
+
+
+def test_what_is_held_comes_once(queue: WorkQueue[str], loop: FakeLoop) -> None:
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.retry("a", at_least=7, hold=True)
+    loop.pass_time(8)
+    assert queue.take() is None, "it is in hand"
+    queue.done("a")
+    assert [queue.take(), queue.take()] == ["a", None]
+
+
 def test_close_drops_everything(queue: WorkQueue[str], loop: FakeLoop) -> None:
     queue.add("a")
     queue.add("b")
     assert queue.take() == "a"
     queue.add("a")
-    queue.retry("c")
+    queue.retry("c", hold=True)
     queue.close()
     queue.done("a")
     loop.pass_time(10)
@@ -162,7 +191,7 @@ def test_whoever_waits_is_woken_for_each_key() -> None:
     assert len(woken) == 2
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "take", "done", "retry", "tick"]), st.sampled_from("abc"))))
+@given(st.lists(st.tuples(st.sampled_from(["add", "take", "done", "retry", "hold", "tick"]), st.sampled_from("abc"))))
 def test_a_key_that_was_added_is_always_handled_after_that(story: list[tuple[str, str]]) -> None:
     loop = FakeLoop()
     queue: WorkQueue[str] = WorkQueue(loop.call_later, lambda: None, base=1, limit=8)
@@ -182,8 +211,8 @@ def test_a_key_that_was_added_is_always_handled_after_that(story: list[tuple[str
             case "done" if key in in_hand:
                 in_hand.discard(key)
                 queue.done(key)
-            case "retry" if key in in_hand:
-                queue.retry(key)
+            case "retry" | "hold" if key in in_hand:
+                queue.retry(key, hold=verb == "hold")
                 owed.add(key)
             case "tick":
                 loop.pass_time(1)
