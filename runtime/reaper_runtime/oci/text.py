@@ -35,8 +35,10 @@ def decode(data: bytes, where: str) -> "Any":
 
 def _decode_slowly(data: bytes, where: str) -> "Any":
     """With the whole decoder, which says what is wrong, and in which line."""
-    import json
-
+    try:
+        import json
+    except ImportError:  # another version has taken the place of the files of this one
+        raise InvalidBundle(f"{where} is not JSON") from None
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -59,7 +59,14 @@ from reaper_runtime.errors import InvalidBundle
 from reaper_runtime.oci.text import decode
 assert decode(b'{{"a": [1]}}', "the thing") == {{"a": [1]}}
 assert "json" not in sys.modules
-for data in {NO_JSON!r}:
+cases, path, sys.path[:] = {NO_JSON!r}, sys.path[:], []  # as if a new version were installed, and the old one gone
+for data in cases:
+    try:
+        sys.exit(f"{{data!r}} is {{decode(data, 'the thing')!r}}")
+    except InvalidBundle as error:
+        assert str(error) == "the thing is not JSON", error
+sys.path[:] = path
+for data in cases:
     try:
         sys.exit(f"{{data!r}} is {{decode(data, 'the thing')!r}}")
     except InvalidBundle as error:
