@@ -126,7 +126,7 @@ class WorkQueue(Generic[K]):
         """`key` was handled. It is queued again if it was added meanwhile."""
         self._in_hand.discard(key)
         self._onlooker.done(key)
-        if key in self._dirty and key not in self._held:
+        if key in self._dirty:
             self._ready.append(key)
             self._wake()
 
@@ -146,17 +146,12 @@ class WorkQueue(Generic[K]):
         self._later[key] = self._call_later(delay, lambda: self._come_again(key))
         if hold:
             self._held.add(key)
+            self._dirty.discard(key)  # the news that there was is seen to then
         return delay
 
     def _come_again(self, key: K) -> None:
-        kept_back = key in self._held and key in self._dirty and key not in self._in_hand
         self._held.discard(key)
-        if not kept_back:
-            self.add(key)
-            return
-        self._cancel(key, self._later, self._due)
-        self._ready.append(key)  # there was news while it was in hand
-        self._wake()
+        self.add(key)
 
     def close(self) -> None:
         """Drop what nobody has taken, and every timer: another operator will find it all in the API."""
