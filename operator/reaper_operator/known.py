@@ -43,7 +43,7 @@ class KnownTasks:
         over. Of tasks that are not over."""
         self._under_way.add(key)
         known, version = self._texts.get(key), _version(body)
-        if known is not None and version < known.version:
+        if known is not None and version <= known.version:  # the same one comes by the answer and by the watch
             return
         metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
         text = json.dumps({**body, "metadata": metadata}, separators=(",", ":")).encode()
