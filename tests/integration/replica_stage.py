@@ -40,12 +40,9 @@ class Stage:
         self.plane, self.api, self.folder = plane, api, folder
         self.replicas: list[Replica] = []
         self.names: list[str] = []
-        namespace = api.request("POST", "/api/v1/namespaces", {"metadata": {"generateName": "ha-"}}).ok()
-        self.namespace = namespace["metadata"]["name"]
+        self.namespace = planes.make_namespace(api)
         self._tasks = f"/apis/reaper.io/v1alpha1/namespaces/{self.namespace}/reapertasks"
         self._pods = f"/api/v1/namespaces/{self.namespace}/pods"
-        account = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default"
-        eventually("the namespace has a service account", 30, lambda: api.request("GET", account).status == 200)
 
     def add_replica(self, user: str, port: int | None = None, **settings: Any) -> Replica:
         """`port`: of what is between it and the API server."""
