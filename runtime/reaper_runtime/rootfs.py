@@ -132,15 +132,29 @@ class JoinedRootfs:
             raise FailedPrecondition(f"the container has just ended: {error.strerror}") from error
 
     def enter(self, fds: tuple[int, ...]) -> None:
-        """Called in the child."""
+        """Called in the child; raises FailedPrecondition with the namespace, what the descriptor is, and the reason."""
         for fd, kind in zip(fds, (CLONE_NEWNET, mounts.CLONE_NEWNS), strict=True):
-            libc.enter_namespace(fd, kind)
+            try:
+                libc.enter_namespace(fd, kind)
+            except OSError as error:
+                raise FailedPrecondition(
+                    f"the container's {'network' if kind == CLONE_NEWNET else 'mount'} namespace cannot be entered on "
+                    f"node {os.uname().nodename}: {error.strerror}: {_name_of(fd)}"
+                ) from error
 
     def close(self) -> None:
         """Once the child has been forked."""
         for fd in self.fds:
             os.close(fd)
         self.fds = ()
+
+
+def _name_of(fd: int) -> str:
+    """What an open descriptor is, for a message; "" of one that is closed."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return ""
 
 
 def _enter_network(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ def inside(rootfs: Rootfs, command: str) -> tuple[str, int]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
+        gc.disable()  # as in the runtime's own child: what is garbage of the parent's has its end there
         try:
             os.dup2(writer, 1)
             os.dup2(writer, 2)

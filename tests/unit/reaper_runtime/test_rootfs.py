@@ -306,6 +306,19 @@ def test_the_namespaces_of_who_has_ended_leave_no_descriptor(monkeypatch: pytest
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_a_namespace_that_cannot_be_entered_is_named() -> None:
+    """Whoever reads it has to know which of the two it was, and what was taken for it."""
+    joined = JoinedRootfs(os.getpid())
+    net, mnt = joined.fds
+    os.dup2(net, mnt)
+    output, code = inside(joined, "echo ran")
+    joined.close()
+    node = os.uname().nodename
+    link = os.readlink("/proc/self/ns/net")  # noqa: PTH115
+    told = f"the container's mount namespace cannot be entered on node {node}: Invalid argument: {link}"
+    assert (output, code) == (told, 125)
+
+
 def test_an_exec_sees_what_init_sees(make: Overlays, source: Path) -> None:
     rootfs = Rootfs(make(), [volume("/data", source)])
     reader, writer = os.pipe()
@@ -318,7 +331,8 @@ def test_an_exec_sees_what_init_sees(make: Overlays, source: Path) -> None:
         finally:
             os._exit(1)
     os.close(writer)
-    os.read(reader, 1)
+    assert os.read(reader, 1) == b"x"
+    os.close(reader)
     joined = JoinedRootfs(init)
     try:
         assert inside(joined, "cat /data/file") == ("of the volume", 0)

@@ -284,7 +284,7 @@ def test_a_method_that_takes_its_time_holds_up_no_other(run: Run, served: Served
 
     async def story() -> None:
         delayed = await served.begin(method, slow)
-        answered = [f"{other} {code(await served.call(other, m.StateRequest(id='c')))}" for other in others]
+        answered = [f"{other} {code(await served.call(other, m.StateRequest(id='nobody')))}" for other in others]
         assert answered == [f"{other} {0 if other == 'Connect' else NOT_FOUND}" for other in others]
         late = await served.answer(delayed)
         assert code(late) == (0 if method in ("Connect", "Create", "Shutdown") else NOT_FOUND), message(late)
