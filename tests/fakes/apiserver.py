@@ -254,10 +254,11 @@ class FakeApiServer:
             return response
         generation = self._generation[resource]
         while generation == self._generation[resource]:
+            seen = self._version  # what comes while this is sent is for the next round
             for version, kind, change, body in list(self._history):
                 if version > since and kind == resource and not self.mute:
                     await self._send(response, resource, change, body)
-            since = max(since, self._version)
+            since = max(since, seen)
             async with self._news:
                 if generation == self._generation[resource] and since >= self._version:
                     await self._news.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -34,6 +35,7 @@ def run_in(loop: Loop, story: Coroutine[Future, None, T], within: float = 40.0) 
         timer = loop.call_later(within, lambda: outcome.fail(TimeoutError(f"not over within {within} s")))
         loop.run()
         timer.cancel()
+    assert outcome.done, "the loop was stopped before the story was over"
     result: T = outcome.result()
     return result
 
@@ -154,7 +156,8 @@ def is_alive(pid: int) -> bool:
 
 
 def open_fds() -> int:
-    """How many file descriptors this process holds."""
+    """How many file descriptors this process holds, without those of objects that nobody can reach any more."""
+    gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
 
 

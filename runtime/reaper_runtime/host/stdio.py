@@ -219,8 +219,9 @@ def _open_to_a_reader(path: str) -> int:
         if error.errno != errno.ENXIO:
             raise _cannot_be_opened(path, error) from error
     handler = signal.signal(signal.SIGALRM, _give_up)
-    timer = signal.setitimer(signal.ITIMER_REAL, READER_SECONDS)
+    timer = (0.0, 0.0)
     try:
+        timer = signal.setitimer(signal.ITIMER_REAL, READER_SECONDS)
         return _open(path, os.O_WRONLY)  # fifo(7): waits for a reader
     except _GivenUp:
         return _open(path, os.O_RDWR)

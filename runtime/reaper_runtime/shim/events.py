@@ -27,6 +27,7 @@ TOPICS = {  # containerd docs/runtime-v2.md, "Events"
     "TaskResumed": "/tasks/resumed",
 }
 _SERVICE = "containerd.services.events.ttrpc.v1.Events"
+ANSWER_SECONDS = 5.0  # for one answer, as containerd's own publisher gives; the connection is given up then
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to reach a containerd that is down
 _MOST_REFUSALS = 5  # of one event by a containerd that could not take it now; as many as of its own shims
 
@@ -87,7 +88,7 @@ class Publisher:
     async def _send(self, request: ForwardRequest) -> None:
         if self._client is None or self._client.closed:
             self._client = Client(self._loop, self._path)
-        await self._client.call(_SERVICE, "Forward", request)
+        await self._client.call(_SERVICE, "Forward", request, ANSWER_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         over = Future()

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from reaper_runtime.wire.ttrpc import Frame
 
 _AGAIN = (4, 8, 14)  # DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE of google.rpc.Code
-ANSWER_SECONDS = 5.0  # for one answer, as containerd's own publisher gives; the connection is given up then
 
 
 class Refused(ReaperError):
@@ -50,9 +49,7 @@ class Client:
         """Whether the connection is gone: a new Client is needed then."""
         return self._connection.closed
 
-    async def call(
-        self, service: str, method: str, request: "Message", seconds: float | None = ANSWER_SECONDS
-    ) -> bytes:
+    async def call(self, service: str, method: str, request: "Message", seconds: float | None) -> bytes:
         """The answer's payload; raises Refused with the other side's message. No answer in time is Unavailable.
 
         seconds is None for what may take as long as it likes: the end of a process.

@@ -26,8 +26,14 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def tracing(exporter: InMemorySpanExporter) -> Tracing:
-    provider = TracerProvider()
+def tracing(exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch) -> Tracing:
+    """Without its hook, which starts a thread in every child that this process forks from then on.
+
+    The runtime's tests fork children with one thread, as the runtime does: setns(2) refuses others a mount namespace.
+    """
+    with monkeypatch.context() as made:
+        made.setattr(TracerProvider, "_handle_fork", lambda _self: None)
+        provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     return Tracing(provider)
 

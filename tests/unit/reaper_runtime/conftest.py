@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 from pathlib import Path
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     Make = Callable[..., Awaitable[Container]]
 
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen() -> None:
+    """What other tests have left is not looked through for garbage any more, nor in what is forked here."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

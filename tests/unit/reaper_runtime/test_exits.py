@@ -36,6 +36,7 @@ async def _exit(future: Future) -> Exit:
     return ended
 
 
+@pytest.mark.timeout(240)  # some seconds on an idle machine
 def test_every_exit_code_is_reported_as_it_is(reaper: Reaper, run: Run) -> None:
     children = {code: _fork(reaper, lambda code=code: os._exit(code))[1] for code in range(256)}  # type: ignore[misc]
     assert {code: run(_exit(future)).code for code, future in children.items()} == {code: code for code in range(256)}

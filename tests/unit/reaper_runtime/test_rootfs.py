@@ -319,6 +319,14 @@ def test_a_namespace_that_cannot_be_entered_is_named() -> None:
     assert (output, code) == (told, 125)
 
 
+def test_children_of_the_tests_have_one_thread() -> None:
+    """With a second one, setns(2) refuses the mount namespace: what starts one is a hook of some library at fork."""
+    child = os.fork()
+    if child == 0:
+        os._exit(len(list(Path("/proc/self/task").iterdir())))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
 def test_an_exec_sees_what_init_sees(make: Overlays, source: Path) -> None:
     rootfs = Rootfs(make(), [volume("/data", source)])
     reader, writer = os.pipe()

@@ -129,20 +129,23 @@ def test_what_is_going_to_be_there_is_written_down_before_it_is(folder: Path, en
     assert noted == [(endpoints[0].path, False)], "and not by who finds another shim there"
 
 
+@pytest.mark.timeout(240)  # some seconds on an idle machine
 def test_of_many_that_start_at_once_one_listens(folder: Path) -> None:
     launch = _launch(stdin=_params(folder))
     for number in range(20):
         gate, stay, answers = os.pipe(), os.pipe(), os.pipe()
+        pids = []
         for _ in range(5):
-            if os.fork() == 0:
+            pids.append(os.fork())
+            if not pids[-1]:
                 _start(launch, f"pod{number}", gate, stay, answers[1])
         for fd in (*gate, stay[0], answers[1]):
             os.close(fd)
         told = b"".join(os.read(answers[0], 1) for _ in range(5))
         for fd in (stay[1], answers[0]):
             os.close(fd)
-        for _ in range(5):
-            os.wait()
+        for pid in pids:
+            os.waitpid(pid, 0)
         assert sorted(told) == sorted(b"10000"), number
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reaper_runtime.errors import InvalidArgument, Unavailable
+from reaper_runtime.host import procfs
 from reaper_runtime.shim import cli, start
 from reaper_runtime.shim.launch import Launch
 from reaper_runtime.wire.messages import DeleteResponse
@@ -104,11 +105,18 @@ def test_delete_refuses_an_id_that_is_no_file_name(tmp_path: Path, name: str) ->
 LAUNCH = Launch(container="c1", namespace="ns", address="/a", ttrpc_address="", bundle="/no/such/bundle", bootstrap=b"")
 
 
+def _reap(before: list[int] | None) -> None:
+    """The one child that came since."""
+    (shim,) = set(procfs.children(os.getpid()) or ()) - set(before or ())
+    os.waitpid(shim, 0)
+
+
 def test_a_bundle_that_is_missing_is_the_shims_own_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "RUN_DIRECTORY", str(tmp_path))
+    before = procfs.children(os.getpid())
     with pytest.raises(Unavailable, match="there is no bundle at /no/such/bundle"):
         start.start(LAUNCH, "unit-test", "/no/such/zygote")
-    os.wait()
+    _reap(before)
 
 
 def test_a_fork_server_that_went_away_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +130,7 @@ def test_a_fork_server_that_went_away_is_not_missed(tmp_path: Path, monkeypatch:
             """Nothing to close."""
 
     monkeypatch.setattr(start, "_connect", lambda _path: Gone())
+    before = procfs.children(os.getpid())
     with pytest.raises(Unavailable, match="there is no bundle at /no/such/bundle"):
         start.start(LAUNCH, "unit-test", "/no/such/zygote")
-    os.wait()
+    _reap(before)

@@ -138,7 +138,7 @@ def test_a_containerd_that_never_answers_is_asked_anew(
     containerd: FakeContainerd,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reaper_runtime.wire.client.ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr("reaper_runtime.shim.events.ANSWER_SECONDS", 0.02)
     hung = True
 
     async def forward(request: Message) -> Message:

@@ -106,6 +106,8 @@ def test_a_shim_that_is_ending_takes_no_container_and_no_connection(
 def test_nothing_of_its_name_is_left_when_shutdown_is_answered(
     shim: serve.Shim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(serve, "FLUSH_SECONDS", 60.0)
+    shim._publisher._idle = Future()  # it is there until the story is over
     places = cgroup.places(*shim._pod.names)
     assert serve.note(shim._pod.state, str(tmp_path / "s"), shim._log)
     cgroup.prepare(*shim._pod.names)
@@ -122,6 +124,7 @@ def test_nothing_of_its_name_is_left_when_shutdown_is_answered(
         client.close()
 
     run_in(shim._loop, story())
+    shim._publisher._idle.set()
     shim.serve()
 
 

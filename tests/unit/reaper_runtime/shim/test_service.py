@@ -228,6 +228,7 @@ def test_an_id_can_be_used_again_after_delete(run: Run, service: TaskService, cr
     run(story())
 
 
+@pytest.mark.timeout(240)  # some seconds on an idle machine
 def test_the_answers_of_deletes_are_not_kept_for_ever(run: Run, service: TaskService, create: Create) -> None:
     async def story() -> None:
         await create()
@@ -236,7 +237,7 @@ def test_the_answers_of_deletes_are_not_kept_for_ever(run: Run, service: TaskSer
             await service.delete(m.DeleteRequest(id="c1", exec_id=f"probe{number}"))
         assert len(service._deleted) == 64
 
-    run(story())
+    run(story(), within=200)
 
 
 def test_delete_while_it_runs_is_refused(run: Run, service: TaskService, create: Create) -> None:
