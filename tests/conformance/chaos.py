@@ -89,7 +89,7 @@ class Chaos:
         self._fifos.mkdir()
         self._names: list[str] = []
         containerd.run(f"{self.token}-first", self._folder, ["/bin/true"], "--rm", "--null-io", check=True)
-        self._usual = descriptors(containerd.pid)  # of containerd, when it has run one task
+        self._usual = _at_rest(containerd.pid)  # of containerd, when it has run one task
         self._deleted: set[str] = set()  # tasks that containerd has been told to delete, and so their FIFOs
         self._servers: set[int] = set()
 
@@ -232,6 +232,19 @@ class Chaos:
             eventually(partial(_is_gone, shim))
             counts.append(descriptors(server))
         return counts[-1] - counts[0]
+
+
+def _at_rest(pid: int) -> int:
+    """How many descriptors it has once it closes no more of them."""
+    counts = [descriptors(pid)]
+
+    def is_the_same() -> bool:
+        pause(0.1)
+        counts.append(descriptors(pid))
+        return counts[-1] == counts[-2]
+
+    eventually(is_the_same, LEFT_OPEN)
+    return counts[-1]
 
 
 def _is_gone(pid: int) -> bool:

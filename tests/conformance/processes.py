@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +62,14 @@ def everything() -> Iterator[int]:
 def descriptors(pid: int, kind: str = "") -> int:
     """How many descriptors it has, or how many of a kind, such as "pipe:"."""
     try:
-        return sum(1 for fd in Path(f"/proc/{pid}/fd").iterdir() if kind in str(fd.readlink()))
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
     except _GONE:
         return 0
+    found = 0
+    for link in links:
+        with suppress(*_GONE):  # closed since
+            found += kind in str(link.readlink())
+    return found
 
 
 def _stat(pid: int) -> list[str]:

@@ -39,7 +39,7 @@ class Output:
     def __init__(self, path: Path) -> None:
         os.mkfifo(path, 0o600)
         self.path = path
-        self.data = b""
+        self.data = bytearray()
         self._grown = threading.Condition()
         # Read and write: opening does not wait for the shim. The spare write end is closed by end().
         self._spare = os.open(path, os.O_RDWR)

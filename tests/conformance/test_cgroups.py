@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reaper_runtime.host.cgroup import hierarchies
+from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 from reaper_runtime.wire import messages as m
 from reaper_runtime.wire.metrics import TYPE_URL, Metrics
 from reaper_runtime.wire.protobuf import UINT, Message, field
+from tests.conformance.cgroups import directories
 from tests.conformance.processes import eventually
 from tests.conformance.test_host_process import SANDBOX, alive, member_of, shim_pid
 from tests.conformance.ttrpc import RpcError
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 FAILED_PRECONDITION = 9
 DAEMON = "setsid sh -c 'sleep 300 >/dev/null 2>&1 & echo up' ; "  # it has left its session, and its parent has ended
 BUSY = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done; exec sleep 300"
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 class _Number(Message):
@@ -78,7 +80,7 @@ def _daemon(task: Container) -> int:
 
 def _left(shim: Shim) -> list[Path]:
     """Cgroups of this test's containers."""
-    return list(CGROUPS.glob(f"**/reaper/{shim.namespace}/*/*/cgroup.procs"))
+    return directories(f"reaper/{shim.namespace}/*/*/cgroup.procs")
 
 
 def test_a_daemon_dies_with_its_container(shim: Shim) -> None:
@@ -178,7 +180,7 @@ def test_stats_of_what_has_ended_are_what_it_used(shim: Shim) -> None:
     assert tasks == 0
 
 
-@pytest.mark.skipif(not list(CGROUPS.glob("**/cgroup.controllers")), reason="no cgroup version 2 to freeze with")
+@pytest.mark.skipif(UNIFIED not in hierarchies.current().mounts, reason="no cgroup version 2 to freeze with")
 def test_pause_and_resume(shim: Shim) -> None:
     """api/runtime/task/v3/shim.proto, Pause and Resume; docs/runtime-v2.md, "Events": TaskPaused, TaskResumed."""
     task = shim.create("c", "/bin/sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done")
@@ -205,7 +207,7 @@ def test_limits_are_those_of_kubelets_cgroup(reaper: Shim) -> None:
         linux={"cgroupsPath": path, "resources": {"memory": {"limit": 64 << 20}, "cpu": {"shares": 512}}},
     )
     task.start()
-    limits = [f for f in CGROUPS.glob(f"**{path}/*") if f.name in ("memory.max", "memory.limit_in_bytes")]
+    limits = [f for f in directories(f"{path}/*") if f.name in ("memory.max", "memory.limit_in_bytes")]
     assert [int(f.read_text()) for f in limits] == [64 << 20]
     assert str(task.pid) in (limits[0].parent / "cgroup.procs").read_text().split()
     task.update({"memory": {"limit": 32 << 20}})
@@ -213,7 +215,7 @@ def test_limits_are_those_of_kubelets_cgroup(reaper: Shim) -> None:
     task.kill(signal.SIGKILL)
     task.wait()
     task.delete()
-    parents = list(CGROUPS.glob(f"**{Path(path).parent}"))
+    parents = directories(str(Path(path).parent))
     assert parents, "the pod's cgroup is kubelet's, and stays"
     for parent in parents:
         assert [entry for entry in parent.iterdir() if entry.is_dir()] == []
@@ -247,6 +249,6 @@ def test_an_oom_kill_is_told(reaper: Shim) -> None:
     events = reaper.events.wait_for(lambda seen: any(isinstance(event, m.TaskExit) for event in seen))
     assert [type(event).__name__ for event in events[1:4]] == ["TaskStart", "TaskOOM", "TaskExit"]
     task.delete()
-    for parent in CGROUPS.glob(f"**{Path(path).parent}"):
+    for parent in directories(str(Path(path).parent)):
         parent.rmdir()
         parent.parent.rmdir()

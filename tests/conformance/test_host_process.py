@@ -143,6 +143,8 @@ def test_a_daemon_of_one_container_survives_the_end_of_another(reaper: Shim) -> 
     script = "(sleep 300 & echo $!) ; exec sleep 300"
     keeper = reaper.create("keeper", "/bin/sh", "-c", script, annotations=member_of("pod1"))
     keeper.start()
+    keeper.stdout.wait_for(b"\n")
+    eventually(lambda: len(keeper.pids()) == 2)
     brief = reaper.create("brief", "/bin/sh", "-c", "sleep 300 & exit 0", annotations=member_of("pod1"))
     brief.start()
     assert brief.wait() == 0

@@ -89,11 +89,11 @@ def test_a_deadline_ends_it_and_a_process_that_holds_on_is_killed(tmp_path: Path
     done = run(
         tmp_path,
         'trap "echo no" TERM\nwhile :; do sleep 0.1; done',
-        "  activeDeadlineSeconds: 1\n  terminationGracePeriodSeconds: 1\n",
+        "  activeDeadlineSeconds: 8\n  terminationGracePeriodSeconds: 1\n",  # its start is part of it
     )
     assert done.returncode == 124
     assert done.stdout.startswith("no\n")
-    assert "stopped after 1 s, its activeDeadlineSeconds; it ended with exit code 137" in done.stderr
+    assert "stopped after 8 s, its activeDeadlineSeconds; it ended with exit code 137" in done.stderr
 
 
 def test_ctrl_c_goes_to_the_process(tmp_path: Path) -> None:

@@ -114,6 +114,10 @@ class OciRuntime:
         while (now := self.status(name)) != status:
             assert time.monotonic() < deadline, f"it is {now}, not {status}"
 
+    def until_said(self, text: str) -> None:
+        """Wait until the last command, which goes on, has written this."""
+        self.until(self.folder / f"out{self._commands}", text)
+
     def until(self, path: Path, text: str) -> None:
         """Ask until a file holds this text."""
         deadline = time.monotonic() + SECONDS
