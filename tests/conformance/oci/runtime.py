@@ -114,9 +114,9 @@ class OciRuntime:
         while (now := self.status(name)) != status:
             assert time.monotonic() < deadline, f"it is {now}, not {status}"
 
-    def until_said(self, text: str) -> None:
-        """Wait until the last command, which goes on, has written this."""
-        self.until(self.folder / f"out{self._commands}", text)
+    def until_said(self, text: str, number: int | None = None) -> None:
+        """Wait until the last command, or that of this number, has written this; or the process that it began."""
+        self.until(self.folder / f"out{number or self._commands}", text)
 
     def until(self, path: Path, text: str) -> None:
         """Ask until a file holds this text."""

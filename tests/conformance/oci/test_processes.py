@@ -216,17 +216,17 @@ def test_real_time_signals_have_names(ours: OciRuntime) -> None:
     """As kill -l shows them. runc takes their numbers only."""
     ours.create("bash", "-c", "trap 'echo caught; exit' RTMIN+3; echo ready; while :; do sleep 1; done")
     ours.ok("start", "c")
-    ours.until(ours.folder / "out1", "ready")
+    ours.until_said("ready", 1)
     ours.ok("kill", "c", "SIGRTMIN+3")
-    ours.until(ours.folder / "out1", "caught")
+    ours.until_said("caught", 1)
 
 
 def test_without_a_signal_it_is_term(oci: OciRuntime) -> None:
     """runc's default."""
     _running(oci, "sh", "-c", "trap 'echo caught; exit' TERM; echo ready; while :; do sleep 1; done")
-    oci.until_said("ready")
+    oci.until_said("ready", 1)
     oci.ok("kill", "c")
-    oci.until(oci.folder / "out1", "caught")
+    oci.until_said("caught", 1)
 
 
 @pytest.mark.parametrize("text", ["NONE", "SIG", "TERM+1", "99", "RTMAX+1", "-1", "RTMIN+x"])
