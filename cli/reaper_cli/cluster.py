@@ -90,7 +90,7 @@ class Cluster(Protocol):
     def create(self, resource: Resource, body: Body, *, dry_run: bool = False) -> Body:
         """Create an object in the namespace that it names, else in that of the context. Unknown fields are errors."""
 
-    def patch(self, resource: Resource, name: str, change: Body) -> Body:
+    def patch(self, resource: Resource, name: str, change: Body, *, dry_run: bool = False) -> Body:
         """Merge a change into an object."""
 
     def delete(self, resource: Resource, name: str, *, uid: str, dry_run: bool = False) -> None:

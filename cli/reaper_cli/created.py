@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from reaper_cli import printing
 from reaper_cli.errors import Problem
+from reaper_cli.options import CLIENT, NONE, REMARK
 
 if TYPE_CHECKING:
     from reaper_cli.cluster import Body, Cluster
-
-NONE, CLIENT, SERVER = "none", "client", "server"
-REMARK = {NONE: "", CLIENT: " (dry run)", SERVER: " (server dry run)"}
-"""What stands behind the line, by the kind of dry run."""
-
-
-def dry_run(function: Any) -> Any:
-    """--dry-run, as kubectl's; the function gets it as `dry_run`."""
-    choice = click.Choice([NONE, CLIENT, SERVER])
-    return click.option("--dry-run", type=choice, default=NONE, help="Only show the task.")(function)
 
 
 def refuse_to_wait(dry_run: str) -> None:

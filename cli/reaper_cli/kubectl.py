@@ -140,9 +140,10 @@ class Kubectl:
         path = resource.path(self._place(resource, body["metadata"].get("namespace") or ""))
         return self._answer(resource, ["create", "--raw", f"{path}?{urlencode(query)}", "-f", "-"], body)
 
-    def patch(self, resource: Resource, name: str, change: Body) -> Body:
+    def patch(self, resource: Resource, name: str, change: Body, *, dry_run: bool = False) -> Body:
         kind = ".".join([resource.plural, *_group(resource)])
         words = ["patch", kind, name, f"--namespace={self.namespace}", "--type=merge", f"--patch={json.dumps(change)}"]
+        words += ["--dry-run=server"] if dry_run else []
         return self._answer(resource, [*words, f"--field-manager={MANAGER}", "-o", "json"])
 
     def delete(self, resource: Resource, name: str, *, uid: str, dry_run: bool = False) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 COMPLETE_VARIABLE = "_KUBECTL_REAPER_COMPLETE"  # by which the script of `completion` asks how a line goes on
 Function = Any  # whatever click decorates
+NONE, CLIENT, SERVER = "none", "client", "server"
+REMARK = {NONE: "", CLIENT: " (dry run)", SERVER: " (server dry run)"}
+"""What stands behind a line, by the kind of dry run."""
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _FLAGS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -116,6 +119,11 @@ def selection(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def dry_run(text: str) -> Callable[[Function], Function]:
+    """--dry-run, as kubectl's; the function gets it as `dry_run`."""
+    return click.option("--dry-run", type=click.Choice([NONE, CLIENT, SERVER]), default=NONE, help=text)
 
 
 def timeout(text: str) -> Callable[[Function], Function]:

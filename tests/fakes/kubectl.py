@@ -121,13 +121,14 @@ class FakeCluster:
             return body
         return deepcopy(self.put(resource, body))
 
-    def patch(self, resource: Resource, name: str, change: Body) -> Body:
-        self.get(resource, name)
-        self.patches.append((name, change))
-        body = self.objects[resource.plural, self.namespace, name]
+    def patch(self, resource: Resource, name: str, change: Body, *, dry_run: bool = False) -> Body:
+        body = self.get(resource, name)
+        if not dry_run:
+            self.patches.append((name, change))
+            body = self.objects[resource.plural, self.namespace, name]
+            self._touch(body)
         taken = {key: value for key, value in change.get("spec", {}).items() if key not in self.pruned}
         _merge(body, {**change, "spec": taken})
-        self._touch(body)
         return deepcopy(body)
 
     def delete(self, resource: Resource, name: str, *, uid: str, dry_run: bool = False) -> None:

@@ -11,7 +11,7 @@ from reaper_cli import options, pods
 from reaper_cli.cluster import TASKS, Selection
 from reaper_cli.errors import Problem
 from reaper_cli.session import talk
-from reaper_cli.steering import steer
+from reaper_cli.steering import Steering
 from reaper_cli.task import Task
 from reaper_cli.waiting import Waiter
 
@@ -28,9 +28,17 @@ _NOW = 1  # seconds
 @click.option("-l", "--selector", default="", help="All unfinished tasks with these labels.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the process has ended; the default.")
 @options.timeout("Give up waiting after this time.")
+@options.dry_run("Only say what would be cancelled.")
 @options.with_cluster
 def command(
-    session: Session, cluster: Cluster, *, names: tuple[str, ...], selector: str, wait: bool, timeout: float | None
+    session: Session,
+    cluster: Cluster,
+    *,
+    names: tuple[str, ...],
+    selector: str,
+    wait: bool,
+    timeout: float | None,
+    dry_run: str,
 ) -> None:
     """End a task's process, and keep the task and its output.
 
@@ -39,6 +47,7 @@ def command(
     """
     if bool(names) == bool(selector):
         raise click.UsageError("which tasks? Name them, or select them with -l")
+    steering = Steering(cluster, dry_run)
     waiter = Waiter(cluster, session.clock, timeout, talk)
     tasks = [pods.find(cluster, name) for name in names] if names else _unfinished(cluster, selector)
     for task in tasks:
@@ -51,9 +60,8 @@ def command(
         notes = {ANNOTATION_CANCELLED: stamp}
         if task.deadline is not None:
             notes[ANNOTATION_OLD_DEADLINE] = str(task.deadline)
-        steer(cluster, task.name, {"activeDeadlineSeconds": _NOW}, notes)
-        click.echo(f"{task.name} cancelled")
-    if wait:
+        steering.change(task.name, "cancelled", {"activeDeadlineSeconds": _NOW}, notes)
+    if wait and dry_run == options.NONE:
         for task in tasks:
             if not task.finished:
                 talk(f"{task.name}: {waiter.end(task).state}")

@@ -8,7 +8,7 @@ import click
 
 from reaper_cli import options, pods
 from reaper_cli.errors import Problem
-from reaper_cli.steering import steer
+from reaper_cli.steering import Steering
 
 if TYPE_CHECKING:
     from reaper_cli.cluster import Cluster
@@ -17,13 +17,22 @@ if TYPE_CHECKING:
 
 @options.verb()
 @options.task_names(nargs=-1, required=True, metavar="NAME...")
+@options.dry_run("Only say what would be resumed.")
 @options.with_cluster
-def command(session: Session, cluster: Cluster, *, names: tuple[str, ...]) -> None:  # noqa: ARG001 - every verb gets it
+def command(
+    session: Session,  # noqa: ARG001 - every verb gets it
+    cluster: Cluster,
+    *,
+    names: tuple[str, ...],
+    dry_run: str,
+) -> None:
     """Let a suspended task run."""
+    steering = Steering(cluster, dry_run)
     for name in names:
         task = pods.find(cluster, name)
         if task.finished:
             raise Problem(f"task {name} is over ({task.state}): it does not run again", f"kubectl reaper retry {name}")
         if task.suspended:
-            steer(cluster, name, {"suspend": False})
-        click.echo(f"{name} resumed" if task.suspended else f"{name} is not suspended: {task.state}")
+            steering.change(name, "resumed", {"suspend": False})
+        else:
+            click.echo(f"{name} is not suspended: {task.state}")

@@ -38,7 +38,7 @@ _MOST = 999
 @click.option("--node", default=None, help="On this node instead.")
 @click.option("--wait", is_flag=True, help="Show the output, wait for the end, exit with the process's exit code.")
 @options.timeout("With --wait: give up waiting after this time.")
-@created.dry_run
+@options.dry_run("Only show the task.")
 @printing.output()
 @options.with_cluster
 def command(
@@ -65,14 +65,14 @@ def command(
     if not task.finished:
         raise Problem(f"task {name} is not over: {task.state}", f"kubectl reaper cancel {name}")
     body = _copy(old, node)
-    if dry_run == created.CLIENT:
+    if dry_run == options.CLIENT:
         new = _named(body, name if replace else _free_name(cluster, name))
         created.show_unsent(new, output, f"{new['metadata']['name']} created")
         return
     if replace:
-        new = _replaced(cluster, body, task, dry_run=dry_run == created.SERVER)
+        new = _replaced(cluster, body, task, dry_run=dry_run == options.SERVER)
     else:
-        new = _create_numbered(cluster, body, name, dry_run=dry_run == created.SERVER)
+        new = _create_numbered(cluster, body, name, dry_run=dry_run == options.SERVER)
     created.show(cluster, new, output, f"{new['metadata']['name']} created", dry_run)
     if wait:
         from reaper_cli.attendance import Attendance, Manner

@@ -59,7 +59,7 @@ def _spec_flags(function: Any) -> Any:
 @_spec_flags
 @options.timeout("With --wait: give up waiting after this time; the task goes on.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the output of the process.")
-@created.dry_run
+@options.dry_run("Only show the task.")
 @printing.output()
 @options.with_cluster
 def command(
@@ -103,10 +103,10 @@ def command(
         if not command:
             raise click.UsageError("what shall run? Write it after --, such as: kubectl reaper run --wait -- /bin/date")
         body = task_for(Wish(name, command, stdin=stdin, tty=tty, **_times(spec)))
-    if dry_run == created.CLIENT:
+    if dry_run == options.CLIENT:
         created.show_unsent(body, output, f"{printing.kind_and_name(body)} created")
         return
-    task = cluster.create(TASKS, body, dry_run=dry_run == created.SERVER)
+    task = cluster.create(TASKS, body, dry_run=dry_run == options.SERVER)
     if output or not waits:
         created.show(cluster, task, output, f"{printing.kind_and_name(task)} created", dry_run)
     if waits:

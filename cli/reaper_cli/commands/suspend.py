@@ -8,7 +8,7 @@ import click
 
 from reaper_cli import options, pods
 from reaper_cli.errors import Problem
-from reaper_cli.steering import steer
+from reaper_cli.steering import Steering
 
 if TYPE_CHECKING:
     from reaper_cli.cluster import Cluster
@@ -17,18 +17,27 @@ if TYPE_CHECKING:
 
 @options.verb()
 @options.task_names(nargs=-1, required=True, metavar="NAME...")
+@options.dry_run("Only say what would be suspended.")
 @options.with_cluster
-def command(session: Session, cluster: Cluster, *, names: tuple[str, ...]) -> None:  # noqa: ARG001 - every verb gets it
+def command(
+    session: Session,  # noqa: ARG001 - every verb gets it
+    cluster: Cluster,
+    *,
+    names: tuple[str, ...],
+    dry_run: str,
+) -> None:
     """Hold a task back, or stop it until it is resumed.
 
     A process that runs gets SIGTERM and its grace period. Resumed, the task starts anew, in a new attempt.
     """
+    steering = Steering(cluster, dry_run)
     for name in names:
         task = pods.find(cluster, name)
         if task.finished:
             raise Problem(
                 f"task {name} is over ({task.state}): there is nothing to suspend", f"kubectl reaper retry {name}"
             )
-        if not task.suspended:
-            steer(cluster, name, {"suspend": True})
-        click.echo(f"{name} suspended" + (" already" if task.suspended else ""))
+        if task.suspended:
+            click.echo(f"{name} suspended already")
+        else:
+            steering.change(name, "suspended", {"suspend": True})

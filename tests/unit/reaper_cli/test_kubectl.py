@@ -205,12 +205,17 @@ def test_patch_and_delete(script: Script) -> None:
     script.on("*", "{}")
     cluster = kubectl(script, namespace="d")
     cluster.patch(TASKS, "x", {"spec": {"suspend": True}})
+    cluster.patch(TASKS, "x", {}, dry_run=True)
     cluster.delete(TASKS, "x", uid="u")
     cluster.delete(TASKS, "x", uid="u", dry_run=True)
     assert script.asked == [
         (
             "--namespace=d patch reapertasks.reaper.io x --namespace=d --type=merge "
             '--patch={"spec": {"suspend": true}} --field-manager=kubectl-reaper -o json'
+        ),
+        (
+            "--namespace=d patch reapertasks.reaper.io x --namespace=d --type=merge "
+            "--patch={} --dry-run=server --field-manager=kubectl-reaper -o json"
         ),
         "--namespace=d delete --raw /apis/reaper.io/v1alpha1/namespaces/d/reapertasks/x -f -",
         (

@@ -96,6 +96,28 @@ def test_suspend_and_resume(cluster: FakeCluster) -> None:
     assert cluster.run("resume", "hello").stdout == "hello is not suspended: Running\n"
 
 
+@pytest.mark.parametrize(("where", "remark"), [("client", "dry run"), ("server", "server dry run")])
+@pytest.mark.parametrize(
+    ("verb", "done", "held"),
+    [("cancel", "cancelled", False), ("suspend", "suspended", False), ("resume", "resumed", True)],
+)
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
+    cluster: FakeCluster, verb: str, done: str, where: str, remark: str, *, held: bool
+) -> None:
+    cluster.add_task(phase="Suspended" if held else "Running", spec={"suspend": held})
+    before = deepcopy(cluster.objects)
+    result = cluster.run(verb, "hello", f"--dry-run={where}")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"hello {done} ({remark})\n", "")
+    assert cluster.objects == before
+
+
+def test_a_server_dry_run_tells_what_the_cluster_would_drop(cluster: FakeCluster) -> None:
+    cluster.add_task(**RUNNING)
+    cluster.pruned = {"suspend"}
+    assert cluster.run("suspend", "hello", "--dry-run=client").exit_code == 0
+    assert "the cluster did not take spec.suspend" in cluster.run("suspend", "hello", "--dry-run=server").stderr
+
+
 @pytest.mark.parametrize("verb", ["suspend", "resume"])
 def test_what_is_over_is_neither_suspended_nor_resumed(cluster: FakeCluster, verb: str) -> None:
     cluster.add_task(**FAILED)
