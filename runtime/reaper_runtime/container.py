@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CRI = "io.kubernetes.cri."  # what containerd notes on each container of a pod
 _TASK_CONTAINER = "task"
+HEARD_SECONDS = 1.0  # at the end, for who is to read the output to begin with it
 READ_SECONDS = 2.0  # at delete, for output that a slow reader has not taken yet
 
 
@@ -203,6 +204,15 @@ class Container:
         streams = self._pod.open_stdio(self._pod.loop, spec, stdio, discard)
         return HostProcess(self._pod.loop, spec, streams, name)
 
+    async def _heard(self, process: HostProcess) -> None:
+        """Before the end is told: containerd gives up streams then whose FIFO it has opened and not yet come to read.
+
+        (containerd/fifo: open(2) has returned, but the goroutine has not run.) What a quick process said would be lost.
+        """
+        timer = self._pod.loop.call_later(HEARD_SECONDS, process.streams.forgo_readers)
+        await process.streams.heard()
+        timer.cancel()
+
     async def _drained(self, process: HostProcess) -> None:
         """Wait for the readers of the output, but not for ever: containerd itself waits for us."""
         timer = self._pod.loop.call_later(READ_SECONDS, process.streams.abandon_output)
@@ -279,6 +289,8 @@ class Container:
             if process is self.init:
                 await self._end_everything()
                 self.tracking.check_oom()
+            if isinstance(process, HostProcess):
+                await self._heard(process)
         finally:  # whatever kept something from being cleared: containerd has to hear of the end
             try:
                 # An exec that never ran has no end; an init process that was killed before Start has (containerd#9103).

@@ -1,6 +1,7 @@
 """Moving bytes between two descriptors in the loop: inside the kernel where it can, by reading and writing else."""
 
 import errno
+import fcntl
 import os
 import select
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 _SPLICE = 1 << 20  # bytes a call; the pipe's capacity is what really limits it
 _SPLICE_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _COPY = 1 << 16
+_ONE_PAGE = 1  # the kernel rounds up to that
+_CAPACITY = 1 << 16  # of a pipe, as the kernel makes them
 
 
 class Relay:
@@ -24,8 +27,45 @@ class Relay:
         self._source = source
         self._target = target
         self._ending = False
+        self._unread = False  # the first bytes are in the target, and nobody is known to have read them
+        self._reader = Future()  # somebody reads, or is not waited for
+        self._reader.set()
         self.drained = Future()
         loop.watch(source, READ, self._move)
+
+    def await_reader(self) -> None:
+        """If the target is a FIFO, see when its first bytes are read, and move no others before.
+
+        A FIFO of one page can be written anew when that has been read, which poll tells of.
+        """
+        try:
+            fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, _ONE_PAGE)
+        except OSError:
+            return  # a file: whoever reads that may do so later
+        self._reader = Future()
+
+    def heard(self) -> Future:
+        """Set once somebody has read the first of what was written to the source by now, if that is anything."""
+        if not self._reader.done and not self._unread and _is_ready(self._source, READ):
+            self._move(READ)
+        if self._unread:
+            return self._reader
+        nothing = Future()
+        nothing.set()
+        return nothing
+
+    def forgo_reader(self) -> None:
+        """Wait no longer for who is to read."""
+        if self._reader.done:
+            return
+        try:
+            fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, _CAPACITY)
+        except PermissionError:
+            pass  # of a user who has many pipes (pipe-user-pages-soft of pipe(7)): it is slower
+        self._reader.set()
+        if self._unread:
+            self._unread = False
+            self._resume(WRITE)
 
     def end(self) -> None:
         """The source's own writers are gone: stop as soon as what they wrote is through, whoever else holds it open.
@@ -33,7 +73,7 @@ class Relay:
         A slow reader is waited for.
         """
         self._ending = True
-        if self._source >= 0:
+        if self._source >= 0 and not self._unread:
             self._move(READ)
 
     def close(self) -> None:
@@ -44,6 +84,8 @@ class Relay:
             self._loop.unwatch(fd)
             os.close(fd)
         self._source = self._target = -1
+        self._unread = False
+        self._reader.set()
         self.drained.set()
 
     def _transfer(self) -> int:
@@ -67,6 +109,10 @@ class Relay:
         else:
             if moved == 0:
                 self.close()
+            elif not self._reader.done:
+                self._unread = True
+                self._loop.unwatch(self._source)
+                self._loop.watch(self._target, WRITE, lambda _: self.forgo_reader())
             elif self._holds_bytes():
                 self._wait_for_the_slower()  # the source may have nothing more to wake us
             elif self._ending and not _is_ready(self._source, READ):

@@ -77,6 +77,16 @@ class Stdio:
         for relay in self._outputs:
             relay.end()
 
+    async def heard(self) -> None:
+        """Wait until somebody has read the first of what the process has written, of each output where it has."""
+        for relay in self._outputs:
+            await relay.heard()
+
+    def forgo_readers(self) -> None:
+        """heard() waits no longer."""
+        for relay in self._outputs:
+            relay.forgo_reader()
+
     def abandon_output(self) -> None:
         """Stop relaying at once; `drained` is set."""
         for relay in self._outputs:
@@ -90,6 +100,10 @@ class Stdio:
         readers, self._kept_readers = self._kept_readers, []
         for fd in readers:
             os.close(fd)
+
+    def _relay_output(self, relay: Relay) -> None:
+        self._outputs.append(relay)
+        relay.await_reader()
 
     def _watch_outputs(self) -> None:
         for relay in self._outputs:
@@ -138,7 +152,7 @@ class Streams(Stdio):
         else:
             target = self._files[path] = open_output(path, self._kept_readers)
         child, ours = self._pipe(path, target, child_reads=False)
-        self._outputs.append(Relay(self._loop, ours, target))
+        self._relay_output(Relay(self._loop, ours, target))
         return child
 
     def _pipe(self, path: str, outside: int, *, child_reads: bool) -> tuple[int, int]:

@@ -15,7 +15,16 @@ from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.oci import bundle
 from reaper_runtime.placement import Placement
 from reaper_runtime.process import RUNNING
-from tests.fakes.runtime import eventually, few_descriptors, is_alive, needs_root, open_fds, write_bundle, write_sandbox
+from tests.fakes.runtime import (
+    eventually,
+    few_descriptors,
+    is_alive,
+    needs_root,
+    open_fds,
+    turn,
+    write_bundle,
+    write_sandbox,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -218,6 +227,44 @@ def test_two_hundred_cycles_leave_no_descriptor_no_process_and_no_record(
     assert before == after
     assert list(pod.state.records()) == []
     assert len(exits) == 201
+
+
+def test_the_end_is_told_when_somebody_has_begun_to_read_the_output(
+    run: Run, start: Start, loop: Loop, tmp_path: Path, exits: list[tuple[str, str, int]]
+) -> None:
+    """containerd gives a FIFO up that it has opened and not yet come to read, as soon as it hears of the end."""
+    os.mkfifo(tmp_path / "out")
+    reader = os.open(tmp_path / "out", os.O_RDONLY | os.O_NONBLOCK)
+
+    async def story() -> None:
+        one = await start("one", "echo quick", StdioPaths("", str(tmp_path / "out"), ""))
+        await one.init.ended
+        await turn(loop, 0.02)
+        assert exits == []
+        assert os.read(reader, 100) == b"quick\n"
+        await one.init.published
+        assert exits == [("one", "", 0)]
+        await one.delete("")
+
+    run(story())
+    os.close(reader)
+
+
+def test_the_end_is_told_though_nobody_reads_the_output(
+    run: Run, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reaper_runtime.container.HEARD_SECONDS", 0.02)
+    os.mkfifo(tmp_path / "out")
+    reader = os.open(tmp_path / "out", os.O_RDONLY | os.O_NONBLOCK)
+
+    async def story() -> None:
+        one = await start("one", "echo quick", StdioPaths("", str(tmp_path / "out"), ""))
+        assert (await one.init.published).code == 0
+        await one.delete("")
+
+    run(story())
+    assert os.read(reader, 100) == b"quick\n"
+    os.close(reader)
 
 
 @pytest.mark.timeout(240)  # a second on an idle machine, half a minute on one that others use

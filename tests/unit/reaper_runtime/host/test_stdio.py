@@ -373,5 +373,52 @@ def test_an_output_that_nobody_reads_does_not_hold_up_its_process_for_ever(
     streams = Streams(loop, StdioPaths("", str(fifo("out")), ""), ME)
     run(_write(loop, streams.stdout, b"unheard"))
     streams.close_child_ends()
+    streams.forgo_readers()
     run(settled(streams.drained))
     streams.close()
+
+
+def test_the_first_bytes_are_heard_once_somebody_has_read_them(
+    loop: Loop, run: Run, fifo: Callable[[str], Path]
+) -> None:
+    path = fifo("out")
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    streams = Streams(loop, StdioPaths("", str(path), ""), ME)
+
+    async def story() -> None:
+        await streams.heard()  # nothing was said
+        os.write(streams.stdout, b"first")
+        heard = loop.spawn(streams.heard())
+        os.write(streams.stdout, b" and more")
+        streams.close_child_ends()
+        await turn(loop, 0.01)
+        assert not heard.done
+        assert not streams.drained.done
+        assert os.read(reader, 100) == b"first"
+        await heard
+        await streams.drained
+        assert os.read(reader, 100) == b" and more"
+
+    run(story())
+    streams.close()
+    os.close(reader)
+
+
+def test_who_never_reads_is_not_waited_for(loop: Loop, run: Run, fifo: Callable[[str], Path]) -> None:
+    path = fifo("out")
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    streams = Streams(loop, StdioPaths("", str(path), str(path)), ME)
+
+    async def story() -> None:
+        os.write(streams.stdout, b"first")
+        os.write(streams.stderr, b" second")
+        heard = loop.spawn(streams.heard())
+        streams.close_child_ends()
+        streams.forgo_readers()
+        await heard
+        await streams.drained
+
+    run(story())
+    assert os.read(reader, 100) == b"first second"
+    streams.close()
+    os.close(reader)
