@@ -47,6 +47,12 @@ def program(name: str) -> str:
     return found
 
 
+def ready(pod: Object) -> bool:
+    """Whether all that is asked of it says so."""
+    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True"
+
+
 class Kubectl:
     """kubectl in one namespace of the cluster under test."""
 
@@ -117,14 +123,14 @@ class Kubectl:
         assert ended["status"]["phase"] == "Succeeded", f"pod {name} failed: {logs}{ended['status']}"
         return logs
 
-    def reason(self, name: str, reason: str, *, within: float = 30) -> str:
-        """What the first Event of this reason says about a Pod."""
+    def event(self, name: str, reason: str, sentence: str, *, within: float = 30) -> None:
+        """Wait for an Event of this reason about a Pod that says this, whatever others say."""
 
-        def look() -> str | None:
+        def look() -> bool:
             found = self.list("events", "--field-selector", f"involvedObject.name={name},reason={reason}")
-            return str(found[0]["message"]) if found else None
+            return any(sentence in event["message"] for event in found)
 
-        return eventually(look, within, f"there is an Event {reason} about pod {name}")
+        eventually(look, within, f"an Event {reason} about pod {name} says {sentence!r}")
 
     def in_phase(self, kind: str, name: str, phase: str, within: float = 60) -> Object:
         """The task or Pod, once it has a phase."""
@@ -145,8 +151,7 @@ class Node:
 
     def sh(self, script: str, stdin: str = "", *, check: bool = True) -> str:
         """Run a script among the node's mounts, as they are now, and its processes; what it printed."""
-        words = ("-l", "app.kubernetes.io/component=node", "--field-selector", f"spec.nodeName={self.name}")
-        pods = [pod for pod in self._system.list("pods", *words) if "deletionTimestamp" not in pod["metadata"]]
+        pods = self._installers()
         assert pods, f"there is no installer pod on node {self.name}"
         enter = ["/bin/busybox", "nsenter", "--mount=/host/proc/1/ns/mnt", "--"]
         command = [*enter, "/usr/bin/env", f"PATH={_PATH}", "/bin/sh", "-c", script]
@@ -154,6 +159,22 @@ class Node:
         if check:
             assert done.code == 0, f"on {self.name}: {script}\n{done.out}{done.err}"
         return done.out
+
+    def replace_installer(self) -> None:
+        """Another pod of the DaemonSet takes the place of the one that is there, and has looked at the node."""
+        (old,) = self._installers()
+        self._system.run("delete", "pod", old["metadata"]["name"])
+
+        def look() -> bool:
+            return any(new["metadata"]["uid"] != old["metadata"]["uid"] and ready(new) for new in self._installers())
+
+        # Not `rollout status`: it reads what the DaemonSet's controller last wrote, and that may be of before.
+        eventually(look, 90, f"another installer pod on node {self.name} is ready")
+
+    def _installers(self) -> list[Object]:
+        """The pods of the DaemonSet that are to stay here: one, or none for a moment."""
+        words = ("-l", "app.kubernetes.io/component=node", "--field-selector", f"spec.nodeName={self.name}")
+        return [pod for pod in self._system.list("pods", *words) if "deletionTimestamp" not in pod["metadata"]]
 
     def processes(self, marker: str) -> list[int]:
         """Processes whose command line has a marker. It goes over stdin, so that the search does not find itself."""

@@ -126,5 +126,5 @@ def test_a_user_namespace_is_refused(kubectl: Kubectl) -> None:
     )
     kubectl.run("label", "namespace", kubectl.namespace, "reaper.io/rules=none")
     eventually(lambda: kubectl.apply(mapped, check=False).code == 0, 10, "the API server has seen the label")
-    assert 'handler "reaper-v2" does not support user namespaces' in kubectl.reason("mapped", "FailedCreatePodSandBox")
+    kubectl.event("mapped", "FailedCreatePodSandBox", 'handler "reaper-v2" does not support user namespaces')
     kubectl.run("delete", "pod", "mapped", "--wait=false")

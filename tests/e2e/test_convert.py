@@ -119,6 +119,7 @@ def test_a_task_as_a_plain_pod_does_the_same(reaper: Reaper, kubectl: Kubectl, e
     name = reaper.types("run", "-f", str(path), "--wait", code=42 if example == "failing" else 0).err.split(":")[0]
     task_output = kubectl.logs(name)
     kubectl.run("delete", "reapertask", name)
+    kubectl.run("wait", "--for=delete", f"pod/{name}", "--timeout=60s")  # the garbage collector takes it a moment later
     kubectl.run("apply", "-f", "-", stdin=reaper.types("convert", str(path)).out)
     kubectl.run(
         "wait", f"pod/{name}", "--for=jsonpath={.status.containerStatuses[0].state.terminated}", "--timeout=60s"

@@ -50,10 +50,10 @@ def test_a_process_that_ignores_sigterm_gets_its_grace_and_no_more(kubectl: Kube
 
 
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
-def test_a_task_that_is_being_deleted_says_so(kubectl: Kubectl, node: Node, cascade: str) -> None:
+def test_a_task_that_is_being_deleted_says_so(kubectl: Kubectl, node: Node, folder: str, cascade: str) -> None:
     sleep = long_sleep()
-    script = f"trap '' TERM; sleep {sleep} & while :; do sleep {sleep}; done"
-    kubectl.apply(shell("stubborn", script, nodeName=node.name, terminationGracePeriodSeconds=GRACE))
+    script = f"trap '' TERM; sleep {sleep} & until [ -e {folder}/go ]; do sleep 0.1; done"
+    kubectl.apply(shell("stubborn", script, nodeName=node.name, terminationGracePeriodSeconds=600))
     kubectl.in_phase("reapertask", "stubborn", "Running")
 
     kubectl.run("delete", "reapertask", "stubborn", f"--cascade={cascade}", "--wait=false")
@@ -62,8 +62,9 @@ def test_a_task_that_is_being_deleted_says_so(kubectl: Kubectl, node: Node, casc
         found = kubectl.find("reapertask", "stubborn") or {}
         return bool(found.get("status", {}).get("reason") == "Stopping")
 
-    eventually(stopping, SLACK, "the task says that it goes")
-    kubectl.run("wait", "--for=delete", "reapertask/stubborn", f"--timeout={GRACE + SLACK}s")
+    eventually(stopping, 60, "the task says that it goes")
+    node.sh(f"touch {folder}/go")
+    kubectl.run("wait", "--for=delete", "reapertask/stubborn", "--timeout=60s")
     assert node.processes(sleep) == []
 
 

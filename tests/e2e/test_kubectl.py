@@ -147,6 +147,7 @@ def test_a_port_is_forwarded(kubectl: Kubectl) -> None:
     server = ("socat", "TCP-LISTEN:18080,bind=127.0.0.1,reuseaddr", "SYSTEM:echo hello")
     kubectl.apply(pod("serves", container("main", *server), terminationGracePeriodSeconds=1))
     kubectl.in_phase("pod", "serves", "Running")
+    eventually(lambda: ":18080" in kubectl.execute("serves", "ss", "-ltn").out, 30, "it listens")
     command = [program("kubectl"), "--kubeconfig", kubeconfig(), "-n", kubectl.namespace, "port-forward", "pod/serves"]
     with subprocess.Popen([*command, ":18080"], stdout=subprocess.PIPE, text=True) as forward:
         assert forward.stdout is not None

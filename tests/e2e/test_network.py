@@ -116,7 +116,7 @@ def test_probes(kubectl: Kubectl, network: str) -> None:
         eventually(lambda name=name: ready(kubectl, name), 40, f"{name} is ready")  # type: ignore[misc]
     for name in ("dead", "unheard", "late"):
         eventually(lambda name=name: restarts(kubectl, name) > 0, 40, f"{name} is restarted")  # type: ignore[misc]
-    assert "Readiness probe failed" in kubectl.reason("unready", "Unhealthy")
+    kubectl.event("unready", "Unhealthy", "Readiness probe failed")
     assert not ready(kubectl, "unready")
     assert [restarts(kubectl, name) for name in (*good, "unready")] == [0, 0, 0, 0]
     kubectl.run("delete", "pods", "--all", "--wait=false")

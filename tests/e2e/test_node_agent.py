@@ -36,20 +36,6 @@ def only(node: Node, marker: str, *, but: int = 0) -> int:
     return eventually(look, 60, f"there is one process with {marker}")
 
 
-def agents(system: Kubectl, node: Node) -> list[dict[str, Any]]:
-    words = ("-l", "app.kubernetes.io/component=node", "--field-selector", f"spec.nodeName={node.name}")
-    return system.list("pods", *words)
-
-
-def replace_agent(system: Kubectl, node: Node) -> None:
-    """Another pod of the DaemonSet takes the place of the one that is there."""
-    (old,) = agents(system, node)
-    system.run("delete", "pod", old["metadata"]["name"], "--wait=true")
-    system.run("rollout", "status", "daemonset", "reaper-node", "--timeout=90s")
-    (new,) = agents(system, node)
-    assert new["metadata"]["uid"] != old["metadata"]["uid"]
-
-
 def test_the_pid_is_that_of_the_process_and_goes_with_it(kubectl: Kubectl, node: Node) -> None:
     sleep = long_sleep()
     kubectl.apply(task("sleeper", "/bin/sleep", sleep, nodeName=node.name))
@@ -116,7 +102,7 @@ def test_a_restart_in_the_same_pod_shows_the_new_pid(kubectl: Kubectl, node: Nod
     assert kubectl.get("reapertask", "always")["status"]["podName"] == "always"
 
 
-def test_tasks_do_without_the_agent_and_it_finds_them_again(system: Kubectl, kubectl: Kubectl, node: Node) -> None:
+def test_tasks_do_without_the_agent_and_it_finds_them_again(kubectl: Kubectl, node: Node) -> None:
     stays, ends = long_sleep(), long_sleep()
     for name, sleep in (("stays", stays), ("ends", ends)):
         kubectl.apply(task(name, "/bin/sleep", sleep, nodeName=node.name))
@@ -125,7 +111,7 @@ def test_tasks_do_without_the_agent_and_it_finds_them_again(system: Kubectl, kub
         shows(kubectl, name, pid)
 
     node.sh(f"kill -KILL {pids['ends']}")
-    replace_agent(system, node)
+    node.replace_installer()  # the agent is in the same pod
 
     assert node.processes(stays) == [pids["stays"]]
     assert "hostProcessPID" not in kubectl.finished("ends")["status"]

@@ -48,7 +48,7 @@ def test_a_wrong_value_refuses_new_pods_and_leaves_the_others_alone(
     sentence = f"{FILE} line 2: REAPER_DNS_MODE=sideways is not valid: it takes host or kubernetes"
     kubectl.apply(on(node, "refused", "touch", f"/opt/{kubectl.namespace}"))
 
-    assert sentence in kubectl.reason("refused", "FailedCreatePodSandBox")
+    kubectl.event("refused", "FailedCreatePodSandBox", sentence)
     assert sentence in " ".join(kubectl.run("describe", "pod", "refused").out.split())
     assert kubectl.execute("before", "echo", "still there").out == "still there\n"
     said = node.sh(f"{RUNTIME} doctor; echo code $?")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kubectl import RELEASE, RUNTIME
+from kubectl import RUNTIME
 from manifests import container, pod
 from namespaces import opened
 from waiting import eventually
@@ -111,6 +111,7 @@ def test_an_overlay_is_reset_when_nobody_uses_it(kubectl: Kubectl, node: Node) -
     assert run(kubectl, node, "looks", f"ls {file} 2>/dev/null || echo gone") == "gone\n"
 
 
+@pytest.mark.timeout(180)
 def test_an_overlay_goes_with_its_namespace(system: Kubectl, node: Node) -> None:
     """A later namespace of that name must not see what the first one wrote. The installer looks when it starts."""
     name, file = "e2e-gone", "/opt/e2e-gone"
@@ -118,10 +119,7 @@ def test_an_overlay_goes_with_its_namespace(system: Kubectl, node: Node) -> None
         run(first, node, "writes", f"touch {file}")
     system.run("wait", "--for=delete", f"namespace/{name}", "--timeout=60s")
     with opened(system, name) as second:
-        system.run(
-            "delete", "pod", "-l", "app.kubernetes.io/component=node", "--field-selector", f"spec.nodeName={node.name}"
-        )
-        system.run("rollout", "status", "daemonset", f"{RELEASE}-node", "--timeout=60s")
+        node.replace_installer()
         eventually(lambda: name not in node.sh(f"{RUNTIME} overlay list").split(), 30, "the overlay is reset")
         assert run(second, node, "looks", f"ls {file} 2>/dev/null || echo none") == "none\n"
 

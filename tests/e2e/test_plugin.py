@@ -128,6 +128,7 @@ def test_waiting_has_a_limit_and_wait_comes_back_to_it(reaper: Reaper) -> None:
 
 def test_logs_are_followed_from_before_the_start_through_all_attempts(reaper: Reaper, kubectl: Kubectl) -> None:
     kubectl.apply(shell("again", "echo attempt; exit 1", suspend=True, backoffLimit=1))
+    kubectl.in_phase("reapertask", "again", "Suspended")
     with reaper.begins("logs", "-f", "again", "--timeout", "90s") as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("again: Suspended")
@@ -151,7 +152,7 @@ def test_logs_of_several_tasks_have_their_names(reaper: Reaper, kubectl: Kubectl
 
 def test_logs_of_what_has_not_started_say_so(reaper: Reaper, kubectl: Kubectl) -> None:
     kubectl.apply(task("held", "/bin/true", suspend=True))
-    eventually(lambda: kubectl.get("reapertask", "held").get("status"), 20, "the operator has seen it")
+    kubectl.in_phase("reapertask", "held", "Suspended")
     done = reaper.types("logs", "held", code=1)
     assert "Suspended" in done.err
     assert "try: kubectl reaper" in done.err
@@ -237,10 +238,11 @@ def test_suspend_resume_and_retry(reaper: Reaper, kubectl: Kubectl) -> None:
 # Look
 
 
-def test_a_live_table(reaper: Reaper, kubectl: Kubectl) -> None:
+def test_a_live_table(reaper: Reaper, kubectl: Kubectl, node: Node, folder: str) -> None:
     typist = reaper.on_terminal("get", "-w")
-    kubectl.apply(shell("moves", "sleep 2; exit 4"))
+    kubectl.apply(shell("moves", f"until [ -e {folder}/go ]; do sleep 0.1; done; exit 4", nodeName=node.name))
     typist.wait_for("Running")
+    node.sh(f"touch {folder}/go")
     typist.wait_for("Failed")
     typist.type("\x03")
     assert typist.end() == 0, typist.seen

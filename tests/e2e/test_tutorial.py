@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kubectl import ROOT, RUNTIME
+from kubectl import ROOT, RUNTIME, Kubectl
 from tutorial.shell import Shell
 from tutorial.transcript import differs, steps
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kubectl import Kubectl, Node
+    from kubectl import Node
 
 PAGE = ROOT / "docs" / "tutorial.md"
 NAMESPACE = "first-hour"
@@ -29,6 +30,22 @@ def shell(system: Kubectl, node: Node, tmp_path: Path) -> Iterator[Shell]:
     system.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
+# The API server goes by some changes a moment after it has made them. A person does not type the next command as soon.
+TASK = str(ROOT / "examples" / "user.yaml")  # of a name that the page does not have
+IN_FORCE = {
+    "kubectl label namespace": ("create", "-f", TASK, "--dry-run=server"),
+    "kubectl create rolebinding jane-edits": ("auth", "can-i", "create", "reapertasks.reaper.io", "--as=jane"),
+    "kubectl create rolebinding host-processes": ("create", "-f", TASK, "--dry-run=server", "--as=jane"),
+}
+
+
+def settle(command: str) -> None:
+    """Wait until what a command has changed is in force."""
+    kubectl = Kubectl(NAMESPACE)
+    questions = [words for begin, words in IN_FORCE.items() if command.startswith(begin)]
+    eventually(lambda: all(kubectl.run(*words, check=False).code == 0 for words in questions), 30, f"after {command}")
+
+
 @pytest.mark.timeout(600)
 def test_a_first_hour(shell: Shell) -> None:
     for step in steps(PAGE.read_text()):
@@ -39,3 +56,4 @@ def test_a_first_hour(shell: Shell) -> None:
             + "\nprinted:\n"
             + "\n".join(printed)
         )
+        settle(step.command)

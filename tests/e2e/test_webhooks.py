@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)
 
-# Only the webhooks judge, and a new authority is trusted soon.
+# Only the webhooks judge, and a new authority is trusted soon. A slow answer is waited for: without one nobody judges.
 ON = {
     "webhooks.enabled": "true",
+    "webhooks.timeoutSeconds": "5",
     "webhooks.certificates.checkSeconds": "1",
     "webhooks.certificates.settleSeconds": "2",
     "rules.refusals": "None",

@@ -3,7 +3,6 @@
 import json
 import logging
 import runpy
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reaper_operator.cli import main
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -48,15 +48,10 @@ def test_webhooks_without_their_extra_are_one_sentence(
     content = {"clusters": [cluster], "contexts": [context], "users": [user], "current-context": "x"}
     kubeconfig.write_text(json.dumps(content))
     words = [f"--kubeconfig={kubeconfig}", "--lease-namespace=a", "--webhook-address=127.0.0.1:1"]
-    assert main([*words, f"--health-address=127.0.0.1:{port()}", f"--metrics-address=127.0.0.1:{port()}"]) == 1
+    words += [f"--{what}-address=127.0.0.1:{free_port()}" for what in ("health", "metrics")]
+    assert main(words) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("reaper_operator: --webhook-address needs the extra reaper-k8s[operator-webhooks]: ")
-
-
-def port() -> int:
-    """One that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def test_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
