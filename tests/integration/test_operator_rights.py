@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.integration.control_plane import ControlPlane
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 Body = dict[str, Any]
 USER = USERS[0]
