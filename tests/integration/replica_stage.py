@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from reaper_operator.settings import Settings
 from tests.integration import kubelet, planes
 from tests.integration.api import MERGE, Api
 from tests.integration.charts import render
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GROUP = "reaper-operators"
 USERS = ("replica-1", "replica-2")
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/reaper-system/leases"
+WORKERS = Settings().workers
 NEWS = {"leases", "events"}  # writes that run no process
 
 
@@ -53,8 +55,7 @@ class Stage:
     def start(self, **settings: Any) -> tuple[Replica, Replica]:
         """The leader and a standby."""
         pair = [self.add_replica(user, **settings) for user in USERS]
-        eventually("one leads", 30, self.leaders)
-        (leader,) = self.leaders()
+        (leader,) = eventually("one leads", 30, self.leaders)
         (standby,) = [replica for replica in pair if replica is not leader]
         eventually("the other stands by", 30, lambda: standby.ready)
         return leader, standby
@@ -62,6 +63,12 @@ class Stage:
     def leaders(self) -> list[Replica]:
         """Those that lead, by their own word."""
         return [replica for replica in self.replicas if replica.leads]
+
+    def restart_ended(self) -> None:
+        """kubelet: whoever has ended is started again."""
+        for replica in self.replicas:
+            if replica.code is not None:
+                replica.start()
 
     def at_work(self, replica: Replica) -> None:
         """Wait until it is in the middle of its work."""
@@ -127,6 +134,16 @@ class Stage:
         users = USERS if replica is None else (replica.user,)
         found = [write for write in self.plane.writes() if write.user in users and write.done]
         return [write for write in found if write.namespace == self.namespace and write.resource not in NEWS]
+
+    def lease_writes(self, replica: Replica, since: float) -> list[Request]:
+        """What it wrote into the Lease that was there, received since then (seconds since the epoch)."""
+        found = [write for write in self.plane.writes(replica.user) if write.done and write.received > since]
+        return [write for write in found if (write.verb, write.resource) == ("patch", "leases")]
+
+    def holds_back(self, replica: Replica, since: float) -> bool:
+        """Whether it has written nothing since then, in seconds since the epoch, but what had passed its fence before:
+        one request of each worker may lie between that and the API server."""
+        return len([write for write in self.writes(replica) if write.received > since]) <= WORKERS
 
     def let_go(self) -> int:
         """How many of the Pods may start a process."""
