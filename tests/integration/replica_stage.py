@@ -52,13 +52,25 @@ class Stage:
         self.replicas.append(replica.start())
         return replica
 
-    def start(self, **settings: Any) -> tuple[Replica, Replica]:
-        """The leader and a standby."""
+    def start(self, tasks: int = 0, **settings: Any) -> tuple[Replica, Replica]:
+        """The leader and a standby. So many tasks are before the leader when it begins: nobody leads until they are
+        made."""
+        if tasks:
+            self._write_lease("somebody else", 3600)
         pair = [self.add_replica(user, **settings) for user in USERS]
+        if tasks:
+            eventually("both stand by", 30, lambda: all(replica.ready for replica in pair))
+            self.add_tasks(tasks)
+            self._write_lease("", 1)
         (leader,) = eventually("one leads", 30, self.leaders)
         (standby,) = [replica for replica in pair if replica is not leader]
         eventually("the other stands by", 30, lambda: standby.ready)
         return leader, standby
+
+    def _write_lease(self, holder: str, seconds: int) -> None:
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "reaper-operator"}}
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds}
+        self.api.apply(f"{LEASES}/reaper-operator", {**lease, "spec": spec})
 
     def leaders(self) -> list[Replica]:
         """Those that lead, by their own word."""

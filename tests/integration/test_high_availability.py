@@ -69,8 +69,7 @@ def test_one_leads_and_the_other_is_ready_and_writes_nothing(stage: Stage) -> No
 
 
 def test_a_leader_that_is_killed(stage: Stage) -> None:
-    leader, standby = stage.start(**DEFAULT)
-    stage.add_tasks(200)
+    leader, standby = stage.start(200, **DEFAULT)
     stage.at_work(leader)
     leader.signal(signal.SIGKILL)
     killed = time.time()
@@ -84,8 +83,7 @@ def test_a_leader_that_is_killed(stage: Stage) -> None:
 
 
 def test_a_leader_that_is_told_to_end_hands_over(stage: Stage) -> None:
-    leader, standby = stage.start(**DEFAULT)
-    stage.add_tasks(200)
+    leader, standby = stage.start(200, **DEFAULT)
     stage.at_work(leader)
     told = time.time()
     leader.signal(signal.SIGTERM)
@@ -99,8 +97,7 @@ def test_a_leader_that_is_told_to_end_hands_over(stage: Stage) -> None:
 
 
 def test_a_leader_that_was_stopped_for_30_seconds_does_not_act_when_it_wakes(stage: Stage) -> None:
-    leader, standby = stage.start(**DEFAULT)
-    stage.add_tasks(300)
+    leader, standby = stage.start(300, **DEFAULT)
     stage.at_work(leader)
     leader.signal(signal.SIGSTOP)
     stopped = time.time()
@@ -117,8 +114,7 @@ def test_a_leader_that_was_stopped_for_30_seconds_does_not_act_when_it_wakes(sta
 
 def test_leaders_that_are_stopped_again_and_again(stage: Stage) -> None:
     """Each time at another moment of its work, and with more work than it can have done."""
-    leader, standby = stage.start(**SHORT)
-    stage.add_tasks(100)
+    leader, standby = stage.start(100, **SHORT)
     for _ in range(6):
         stage.at_work(leader)
         leader.signal(signal.SIGSTOP)
@@ -133,8 +129,7 @@ def test_leaders_that_are_stopped_again_and_again(stage: Stage) -> None:
 
 
 def test_an_api_server_that_restarts_at_once_changes_no_leader(stage: Stage) -> None:
-    leader, standby = stage.start(**DEFAULT)
-    stage.add_tasks(200)
+    leader, standby = stage.start(200, **DEFAULT)
     stage.at_work(leader)
     stage.plane.api_server.stop(signal.SIGKILL)
     stage.plane.start_api_server()
@@ -148,8 +143,7 @@ def test_an_api_server_that_restarts_at_once_changes_no_leader(stage: Stage) -> 
 def test_an_api_server_that_is_away_for_longer_than_a_lease(stage: Stage) -> None:
     """The leader ends, and kubelet starts it again, as it does with one that finds the API server too slow at first.
     Whoever leads then, nothing is lost and nothing is done twice."""
-    leader, standby = stage.start(**SHORT)
-    stage.add_tasks(200)
+    leader, standby = stage.start(200, **SHORT)
     stage.at_work(leader)
     stage.plane.api_server.stop(signal.SIGKILL)
     assert leader.wait(10) == 1
