@@ -87,6 +87,13 @@ class Stage:
         before = len(self.writes(replica))
         eventually(f"{replica.user} is at work", 40, lambda: len(self.writes(replica)) > before + 10)
 
+    def give(self, leader: Replica, count: int) -> None:
+        """Tasks of which only its watch can tell it; wait until it has heard of the first. Kopf's discovery, which an
+        API server that dies would break off for good, is over then."""
+        eventually("it watches", 30, lambda: leader.ready)
+        self.add_tasks(count)
+        eventually("it has heard of them", 30, self.let_go)
+
     def add_tasks(self, count: int) -> None:
         for _ in range(count):
             self.add_task()
@@ -162,10 +169,15 @@ class Stage:
         pods = self.api.request("GET", self._pods).ok()["items"]
         return sum(1 for pod in pods if not pod["spec"].get("schedulingGates"))
 
-    def all_ran_once(self, within: float = 60) -> None:
+    def all_ran_once(self, within: float = 120) -> None:
         """Each task gets its Pod, and got one only. The audit log does not tell of all: an API server that is killed
         has not written down what it did last."""
-        eventually("all Pods are let go", within, lambda: self.let_go() == len(self.names))
+
+        def all_let_go() -> bool:
+            assert any(replica.code is None for replica in self.replicas), "there is no replica any more"
+            return self.let_go() == len(self.names)
+
+        eventually("all Pods are let go", within, all_let_go)
         created = Counter(w.name for w in self.writes() if (w.verb, w.resource) == ("create", "pods"))
         assert [name for name, times in created.items() if times > 1] == []
         assert [write for write in self.writes() if (write.verb, write.resource) == ("delete", "pods")] == []

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(180)
 
 DEFAULT: dict[str, Any] = {"lease_seconds": 15, "lease_renew_seconds": 10, "lease_retry_seconds": 2}
-SHORT: dict[str, Any] = {"lease_seconds": 3, "lease_renew_seconds": 2, "lease_retry_seconds": 0.5}
+SHORT: dict[str, Any] = {"lease_seconds": 6, "lease_renew_seconds": 4, "lease_retry_seconds": 0.5}
 LOOK = DEFAULT["lease_retry_seconds"] * (1 + JITTER)  # seconds between two looks of a standby at the Lease, at most
 REQUEST = DEFAULT["lease_renew_seconds"] / 2  # seconds that one at the Lease may take
 
@@ -129,8 +129,8 @@ def test_leaders_that_are_stopped_again_and_again(stage: Stage) -> None:
 
 
 def test_an_api_server_that_restarts_at_once_changes_no_leader(stage: Stage) -> None:
-    leader, standby = stage.start(200, **DEFAULT)
-    stage.at_work(leader)
+    leader, standby = stage.start(**DEFAULT)
+    stage.give(leader, 200)
     stage.plane.api_server.stop(signal.SIGKILL)
     stage.plane.start_api_server()
     stage.add_tasks(10)
@@ -143,8 +143,8 @@ def test_an_api_server_that_restarts_at_once_changes_no_leader(stage: Stage) -> 
 def test_an_api_server_that_is_away_for_longer_than_a_lease(stage: Stage) -> None:
     """The leader ends, and kubelet starts it again, as it does with one that finds the API server too slow at first.
     Whoever leads then, nothing is lost and nothing is done twice."""
-    leader, standby = stage.start(200, **SHORT)
-    stage.at_work(leader)
+    leader, standby = stage.start(**SHORT)
+    stage.give(leader, 200)
     stage.plane.api_server.stop(signal.SIGKILL)
     assert leader.wait(10) == 1
     leader.start()
