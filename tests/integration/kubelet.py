@@ -9,8 +9,16 @@ from tests.integration.api import MERGE, Api
 Body = dict[str, Any]
 
 
+def add_node(api: Api, name: str) -> None:
+    """A Node that nobody has, unless it is there. Pods on one that the API server does not know are deleted within a
+    minute, by a controller of Kubernetes."""
+    answer = api.request("POST", "/api/v1/nodes", {"metadata": {"name": name}})
+    assert answer.status in {201, 409}, answer.message
+
+
 def bind(api: Api, pods: str, name: str) -> None:
     """A Pod is put on a node that nobody has."""
+    add_node(api, "nowhere")
     target = {"apiVersion": "v1", "kind": "Node", "name": "nowhere"}
     binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
     api.request("POST", f"{pods}/{name}/binding", binding).ok()

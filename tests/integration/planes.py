@@ -92,6 +92,11 @@ def make_namespace(api: Api, name: str = "") -> str:
     up."""
     metadata = {"name": name, "generateName": "reaper-integration-", "labels": {LABEL_ALLOW: ALLOWED}}
     name = api.request("POST", "/api/v1/namespaces", {"metadata": metadata}).ok()["metadata"]["name"]
-    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    eventually("the namespace has a service account", PATIENCE, lambda: api.request("GET", account).status == 200)
+    until_pods_may_be_in(api, name)
     return name
+
+
+def until_pods_may_be_in(api: Api, namespace: str) -> None:
+    """Wait for the service account that a controller makes."""
+    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    eventually(f"{namespace} has a service account", PATIENCE, lambda: api.request("GET", account).status == 200)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from reaper_operator.settings import Settings
 from tests.integration import kubelet, planes
 from tests.integration.api import MERGE, Api
 from tests.integration.charts import render
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GROUP = "reaper-operators"
 USERS = ("replica-1", "replica-2")
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/reaper-system/leases"
+WORKERS = Settings().workers
 NEWS = {"leases", "events"}  # writes that run no process
 
 
@@ -50,23 +52,47 @@ class Stage:
         self.replicas.append(replica.start())
         return replica
 
-    def start(self, **settings: Any) -> tuple[Replica, Replica]:
-        """The leader and a standby."""
+    def start(self, tasks: int = 0, **settings: Any) -> tuple[Replica, Replica]:
+        """The leader and a standby. So many tasks are before the leader when it begins: nobody leads until they are
+        made."""
+        if tasks:
+            self._write_lease("somebody else", 3600)
         pair = [self.add_replica(user, **settings) for user in USERS]
-        eventually("one leads", 30, self.leaders)
-        (leader,) = self.leaders()
+        if tasks:
+            eventually("both stand by", 30, lambda: all(replica.ready for replica in pair))
+            self.add_tasks(tasks)
+            self._write_lease("", 1)
+        (leader,) = eventually("one leads", 30, self.leaders)
         (standby,) = [replica for replica in pair if replica is not leader]
         eventually("the other stands by", 30, lambda: standby.ready)
         return leader, standby
+
+    def _write_lease(self, holder: str, seconds: int) -> None:
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "reaper-operator"}}
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds}
+        self.api.apply(f"{LEASES}/reaper-operator", {**lease, "spec": spec})
 
     def leaders(self) -> list[Replica]:
         """Those that lead, by their own word."""
         return [replica for replica in self.replicas if replica.leads]
 
+    def restart_ended(self) -> None:
+        """kubelet: whoever has ended is started again."""
+        for replica in self.replicas:
+            if replica.code is not None:
+                replica.start()
+
     def at_work(self, replica: Replica) -> None:
         """Wait until it is in the middle of its work."""
         before = len(self.writes(replica))
         eventually(f"{replica.user} is at work", 40, lambda: len(self.writes(replica)) > before + 10)
+
+    def give(self, leader: Replica, count: int) -> None:
+        """Tasks of which only its watch can tell it; wait until it has heard of the first. Kopf's discovery, which an
+        API server that dies would break off for good, is over then."""
+        eventually("it watches", 30, lambda: leader.ready)
+        self.add_tasks(count)
+        eventually("it has heard of them", 30, self.let_go)
 
     def add_tasks(self, count: int) -> None:
         for _ in range(count):
@@ -128,15 +154,30 @@ class Stage:
         found = [write for write in self.plane.writes() if write.user in users and write.done]
         return [write for write in found if write.namespace == self.namespace and write.resource not in NEWS]
 
+    def lease_writes(self, replica: Replica, since: float) -> list[Request]:
+        """What it wrote into the Lease that was there, received since then (seconds since the epoch)."""
+        found = [write for write in self.plane.writes(replica.user) if write.done and write.received > since]
+        return [write for write in found if (write.verb, write.resource) == ("patch", "leases")]
+
+    def holds_back(self, replica: Replica, since: float) -> bool:
+        """Whether it has written nothing since then, in seconds since the epoch, but what had passed its fence before:
+        one request of each worker may lie between that and the API server."""
+        return len([write for write in self.writes(replica) if write.received > since]) <= WORKERS
+
     def let_go(self) -> int:
         """How many of the Pods may start a process."""
         pods = self.api.request("GET", self._pods).ok()["items"]
         return sum(1 for pod in pods if not pod["spec"].get("schedulingGates"))
 
-    def all_ran_once(self, within: float = 60) -> None:
+    def all_ran_once(self, within: float = 120) -> None:
         """Each task gets its Pod, and got one only. The audit log does not tell of all: an API server that is killed
         has not written down what it did last."""
-        eventually("all Pods are let go", within, lambda: self.let_go() == len(self.names))
+
+        def all_let_go() -> bool:
+            assert any(replica.code is None for replica in self.replicas), "there is no replica any more"
+            return self.let_go() == len(self.names)
+
+        eventually("all Pods are let go", within, all_let_go)
         created = Counter(w.name for w in self.writes() if (w.verb, w.resource) == ("create", "pods"))
         assert [name for name, times in created.items() if times > 1] == []
         assert [write for write in self.writes() if (write.verb, write.resource) == ("delete", "pods")] == []

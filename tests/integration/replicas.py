@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.ports import free_port
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+T = TypeVar("T")
 BETWEEN = 0.02  # seconds between two looks
 
 
-def eventually(what: str, within: float, look: Callable[[], object]) -> float:
-    """Wait until `look` is true; how long that took, in seconds."""
+def eventually(what: str, within: float, look: Callable[[], T | None]) -> T:
+    """Wait until `look` is true; what it saw then."""
     began = time.monotonic()
-    while not look():
+    while not (seen := look()):
         assert time.monotonic() < began + within, f"not within {within:g} s: {what}"
         time.sleep(BETWEEN)
-    return time.monotonic() - began
+    return seen
 
 
 class Replica:

@@ -8,12 +8,13 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from tests.integration.api import Answer, Api
 from tests.integration.charts import ROOT, program, render
+from tests.integration.planes import until_pods_may_be_in
 from tests.integration.replicas import eventually
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.integration.control_plane import ControlPlane
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 PATIENCE = 30.0  # seconds until a policy or a right is in force, or a controller has acted
 OPERATOR = "system:serviceaccount:reaper-system:reaper-operator"
@@ -116,7 +118,7 @@ class Tenancy:
         self.apply(*chart())
         self.apply(*_rights())
         for name in TEAMS:
-            self.until_pods_may_be_in(name)
+            until_pods_may_be_in(self.api, name)
         for team in TEAMS:
             for user in ("jane", "olga", "nora"):
                 self.until_may(user, "create", "reapertasks", team)
@@ -126,11 +128,6 @@ class Tenancy:
     def as_operator(self, method: str, path: str, body: Object | None = None, **more: Any) -> Answer:
         """One call with the operator's own rights, which are those of the chart."""
         return self.api.request(method, path, body, headers={"Impersonate-User": OPERATOR}, **more)
-
-    def until_pods_may_be_in(self, namespace: str) -> None:
-        """Wait for the service account that a controller makes."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-        until(f"{namespace} has a service account", lambda: self.api.request("GET", path).status == 200)
 
     def until_may(self, user: str, verb: str, resource: str, namespace: str) -> None:
         """Wait until RBAC and the controller that aggregates roles have caught up."""
@@ -180,9 +177,9 @@ def chart(*settings: str, release: str = "reaper") -> list[Object]:
     ]
 
 
-def until(what: str, predicate: Callable[[], object]) -> None:
-    """Wait for something to become true."""
-    eventually(what, PATIENCE, predicate)
+def until(what: str, look: Callable[[], T | None]) -> T:
+    """Wait until `look` is true; what it saw then."""
+    return eventually(what, PATIENCE, look)
 
 
 def container(**more: Any) -> Object:

@@ -10,6 +10,7 @@ import pytest
 
 from reaper_api.task import ReaperTask
 from reaper_api.translate import pod_for
+from tests.integration.planes import until_pods_may_be_in
 from tests.integration.sentences import KEPT, may_not, shut, wrong_id
 from tests.integration.tenancy import (
     Object,
@@ -27,7 +28,7 @@ from tests.integration.ways_around import ATTEMPTS, KINDS, MAKERS, Attempt
 
 if TYPE_CHECKING:
     from tests.integration.api import Answer
-    from tests.integration.tenancy import Person
+    from tests.integration.tenancy import Done, Person
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -145,7 +146,7 @@ def test_a_service_account_is_named_as_kubectl_wants_it(tenancy: Tenancy) -> Non
     ).ok()
     account = ("--as", "system:serviceaccount:open:ci")
 
-    _, sentence = tenancy.admin.create("open", pod("by-ci"), words=account).refusal
+    sentence = _sentence(tenancy, "by-ci", account)
 
     assert sentence.startswith("system:serviceaccount:open:ci may not run host processes in namespace open: ")
     _obey(tenancy, sentence)
@@ -156,10 +157,21 @@ def test_a_name_that_an_administrator_would_paste_into_a_shell(tenancy: Tenancy)
     name = "https://id.example.com#o'neil; $(exit 3) %41"
     tenancy.admin.kubectl("create", "rolebinding", "odd", "-n", "open", "--clusterrole", "edit", "--user", name).ok()
 
-    _, sentence = tenancy.admin.create("open", pod("by-odd"), words=("--as", name)).refusal
+    sentence = _sentence(tenancy, "by-odd", ("--as", name))
 
     _obey(tenancy, sentence)
     until("it may", lambda: tenancy.admin.create("open", pod("by-odd"), words=("--as", name)).code == 0)
+
+
+def _sentence(tenancy: Tenancy, name: str, words: tuple[str, ...]) -> str:
+    """With which a policy refuses a Pod to somebody who may make Pods as soon as RBAC has heard of it."""
+
+    def refused() -> Done | None:
+        done = tenancy.admin.create("open", pod(name), words=words)
+        return None if "cannot create resource" in done.err else done
+
+    _, sentence = until("RBAC has heard of it", refused).refusal
+    return sentence
 
 
 def _says(who: Person, sentence: str) -> bool:
@@ -212,7 +224,7 @@ def test_a_namespace_that_is_closed_gets_no_more_pods_of_what_is_there(tenancy: 
     admin = tenancy.admin
     labels = {"reaper.io/allow": "true"}
     tenancy.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "later", "labels": labels}})
-    tenancy.until_pods_may_be_in("later")
+    until_pods_may_be_in(tenancy.api, "later")
     objects = (workload("Deployment", "there", replicas=0), task("there"), workload("ReplicaSet", "root", replicas=0))
     until("the label is seen", lambda: admin.create("later", objects[0], words=DRY).code == 0)
     admin.create("later", *objects).ok()

@@ -6,6 +6,7 @@ as it can here when its Pod is let go, which is the moment from which a process 
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reaper_operator.lease import JITTER
 from tests.integration import planes
 from tests.integration.api import Api
 from tests.integration.charts import render
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(180)
 
 DEFAULT: dict[str, Any] = {"lease_seconds": 15, "lease_renew_seconds": 10, "lease_retry_seconds": 2}
-SHORT: dict[str, Any] = {"lease_seconds": 3, "lease_renew_seconds": 2, "lease_retry_seconds": 0.5}
+SHORT: dict[str, Any] = {"lease_seconds": 6, "lease_renew_seconds": 4, "lease_retry_seconds": 0.5}
+LOOK = DEFAULT["lease_retry_seconds"] * (1 + JITTER)  # seconds between two looks of a standby at the Lease, at most
+REQUEST = DEFAULT["lease_renew_seconds"] / 2  # seconds that one at the Lease may take
 
 
 @pytest.fixture(scope="module")
@@ -59,61 +63,58 @@ def test_one_leads_and_the_other_is_ready_and_writes_nothing(stage: Stage) -> No
     leader, standby = stage.start()
     stage.add_tasks(10)
     stage.all_ran_once()
-    eventually("the leader is ready", 30, lambda: leader.ready)
-    assert standby.ready
+    eventually("both are ready", 30, lambda: leader.ready and standby.ready)
     assert not standby.leads
     assert not [write for write in stage.plane.writes(standby.user) if write.done]
 
 
 def test_a_leader_that_is_killed(stage: Stage) -> None:
-    stage.add_tasks(200)
-    leader, standby = stage.start(**DEFAULT)
+    leader, standby = stage.start(200, **DEFAULT)
     stage.at_work(leader)
     leader.signal(signal.SIGKILL)
     killed = time.time()
     stage.at_work(standby)
-    taken_over = stage.writes(standby)[0].received - killed
-    print(f"from kill -9 to the first write of the other: {taken_over:.1f} s")
-    assert taken_over < DEFAULT["lease_seconds"] + 5
+    print(f"from kill -9 to the first write of the other: {stage.writes(standby)[0].received - killed:.1f} s")
+    taken_over = stage.lease_writes(standby, killed)[0].received - killed
+    # The last renewal is seen by a look, and after the end of the Lease there is another.
+    assert taken_over < LOOK + DEFAULT["lease_seconds"] + 0.1 * DEFAULT["lease_retry_seconds"] + REQUEST
     stage.all_ran_once()
-    assert not [write for write in stage.writes(leader) if write.received > killed + 0.5]
+    assert stage.holds_back(leader, killed)
 
 
 def test_a_leader_that_is_told_to_end_hands_over(stage: Stage) -> None:
-    stage.add_tasks(200)
-    leader, standby = stage.start(**DEFAULT)
+    leader, standby = stage.start(200, **DEFAULT)
     stage.at_work(leader)
-    leader.signal(signal.SIGTERM)
     told = time.time()
+    leader.signal(signal.SIGTERM)
     stage.at_work(standby)
-    taken_over = stage.writes(standby)[0].received - told
-    print(f"from SIGTERM to the first write of the other: {taken_over:.1f} s")
+    print(f"from SIGTERM to the first write of the other: {stage.writes(standby)[0].received - told:.1f} s")
     assert leader.wait(20) == 0
-    assert taken_over < 8
+    released = stage.lease_writes(leader, told)[-1].received
+    assert stage.lease_writes(standby, told)[0].received - released < LOOK + REQUEST
     assert max(w.answered for w in stage.writes(leader)) < min(w.received for w in stage.writes(standby))
     stage.all_ran_once()
 
 
 def test_a_leader_that_was_stopped_for_30_seconds_does_not_act_when_it_wakes(stage: Stage) -> None:
-    stage.add_tasks(300)
-    leader, standby = stage.start(**DEFAULT)
+    leader, standby = stage.start(300, **DEFAULT)
     stage.at_work(leader)
     leader.signal(signal.SIGSTOP)
     stopped = time.time()
-    assert len(stage.writes(leader)) < 300, "it is done: there is little left that it could do wrong"
+    assert stage.let_go() < 200, "it is done: there is little left that it could do wrong"
     time.sleep(30)
     assert stage.writes(standby)
     leader.signal(signal.SIGCONT)
     assert leader.wait(10) == 1
-    assert "leading no more, so this process ends: not renewed for 10 s: this process stood still" in leader.log
+    # It is another truth where it was stopped while it renewed: the answer was there, or too late.
+    assert re.search("leading no more, so this process ends: (not renewed for 10 s: |taken over by )", leader.log)
     stage.all_ran_once()
-    assert not [write for write in stage.plane.writes(leader.user) if write.received > stopped + 1]
+    assert stage.holds_back(leader, stopped)
 
 
 def test_leaders_that_are_stopped_again_and_again(stage: Stage) -> None:
     """Each time at another moment of its work, and with more work than it can have done."""
-    stage.add_tasks(100)
-    leader, standby = stage.start(**SHORT)
+    leader, standby = stage.start(100, **SHORT)
     for _ in range(6):
         stage.at_work(leader)
         leader.signal(signal.SIGSTOP)
@@ -122,39 +123,41 @@ def test_leaders_that_are_stopped_again_and_again(stage: Stage) -> None:
         woken = time.time()
         leader.signal(signal.SIGCONT)
         assert leader.wait(10) == 1
-        assert not [write for write in stage.writes(leader) if write.received > woken]
+        assert stage.holds_back(leader, woken)
         leader, standby = standby, leader.start()
     stage.all_ran_once()
 
 
 def test_an_api_server_that_restarts_at_once_changes_no_leader(stage: Stage) -> None:
-    stage.add_tasks(200)
     leader, standby = stage.start(**DEFAULT)
-    stage.at_work(leader)
+    stage.give(leader, 200)
     stage.plane.api_server.stop(signal.SIGKILL)
     stage.plane.start_api_server()
     stage.add_tasks(10)
     stage.all_ran_once()
     assert leader.code is None
-    assert stage.leaders() == [leader]
+    eventually("it leads", 30, lambda: stage.leaders() == [leader])
     assert stage.writes(standby) == []
 
 
 def test_an_api_server_that_is_away_for_longer_than_a_lease(stage: Stage) -> None:
-    """The leader ends, and kubelet starts it again. Whoever leads then, nothing is lost and nothing is done twice."""
-    stage.add_tasks(200)
+    """The leader ends, and kubelet starts it again, as it does with one that finds the API server too slow at first.
+    Whoever leads then, nothing is lost and nothing is done twice."""
     leader, standby = stage.start(**SHORT)
-    stage.at_work(leader)
+    stage.give(leader, 200)
     stage.plane.api_server.stop(signal.SIGKILL)
     assert leader.wait(10) == 1
     leader.start()
     eventually("nobody is ready", 30, lambda: not leader.ready and not standby.ready)
     stage.plane.start_api_server()
     stage.add_tasks(10)
+
+    def settled() -> bool:
+        stage.restart_ended()
+        return stage.let_go() == len(stage.names) and leader.ready and standby.ready and len(stage.leaders()) == 1
+
+    eventually("all is done, both are ready, and one leads", 90, settled)
     stage.all_ran_once()
-    assert standby.code is None
-    eventually("both are ready", 30, lambda: leader.ready and standby.ready)
-    assert len(stage.leaders()) == 1
 
 
 def test_writes_that_the_network_holds_back_until_another_leads(stage: Stage) -> None:

@@ -98,7 +98,8 @@ async def test_connections_that_are_cut_for_too_long(tmp_path: Path, cut: Cut) -
 
 
 async def test_a_renewal_that_is_not_answered(tmp_path: Path) -> None:
-    async with stage(tmp_path, **SHORT) as on:
+    """One takes half of the time that a leader has."""
+    async with stage(tmp_path, lease_seconds=8, lease_renew_seconds=6.0, lease_retry_seconds=0.2) as on:
         await on.running("first")
         on.server.silent = lambda method, path: method == "PATCH" and path.endswith(PATH)
         await asked(on, RENEWAL, 1)

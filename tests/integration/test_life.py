@@ -59,8 +59,6 @@ def alone(api: Api, tasks: str) -> Iterator[None]:
     if api.request("GET", RUNTIME_CLASS).status == 404:
         kind: Body = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "reaper-v2"}}
         api.apply(RUNTIME_CLASS, {**kind, "handler": "reaper-v2"})
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-    api.apply(f"/api/v1/namespaces/{namespace}/serviceaccounts/default", account)
     probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}}
     path, headers = f"/api/v1/namespaces/{namespace}/configmaps", {"Impersonate-User": OPERATOR}
     group = {"Impersonate-Group": "system:masters"}

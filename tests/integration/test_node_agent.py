@@ -21,6 +21,7 @@ from reaper_operator.cluster import ApiServer
 from reaper_runtime.host import procfs
 from reaper_runtime.state import PodState
 from reaper_runtime.task import TaskProcess
+from tests.integration import kubelet
 from tests.integration.api import MERGE, Answer, Api
 from tests.integration.charts import render
 from tests.integration.planes import PATIENCE, install, install_crd, make_namespace, running
@@ -55,7 +56,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
             if name in NODE_POLICIES and (kind in OF_NODE or kind == "ValidatingAdmissionPolicyBinding"):
                 install(api, item)
         for node in (HERE, ELSEWHERE):
-            api.request("POST", "/api/v1/nodes", {"metadata": {"name": node}}).ok()
+            kubelet.add_node(api, node)
         make_namespace(api, "tasks")
         yield plane
 

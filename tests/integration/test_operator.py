@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -317,11 +318,9 @@ async def test_suspend_resume_and_delete(tmp_path: Path) -> None:
 
 async def test_what_is_due_is_done_without_anybody_asking(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        limited, short = (
-            await on.add("limited", activeDeadlineSeconds=1),
-            await on.add("short", ttlSecondsAfterFinished=1),
-        )
-        await on.until(lambda: on.cluster.start(limited))
+        limited, short = await on.running("limited"), await on.add("short", ttlSecondsAfterFinished=1)
+        active = datetime.now(UTC) - datetime.fromisoformat(on.cluster.status(limited)["activeSince"])
+        on.cluster.edit(limited, activeDeadlineSeconds=int(active.total_seconds()) + 2)
         await on.until(lambda: on.cluster.start(short))
         on.cluster.end(short, 0)
         await on.server.publish()

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from tests.integration.control_plane import ControlPlane
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 Body = dict[str, Any]
 USER = USERS[0]
-SHORT: Body = {"lease_seconds": 3, "lease_renew_seconds": 2, "lease_retry_seconds": 0.5, "resync_seconds": 2}
+SHORT: Body = {"lease_seconds": 6, "lease_renew_seconds": 4, "lease_retry_seconds": 0.5, "resync_seconds": 2}
 
 
 class Right(NamedTuple):

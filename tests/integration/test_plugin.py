@@ -20,6 +20,8 @@ from reaper_cli.kubectl import Kubectl
 from reaper_cli.target import Target
 from tests.integration.api import MERGE, Api
 
+pytestmark = pytest.mark.timeout(180)
+
 DATA = Path(__file__).parents[1] / "data" / "manifests"
 MANIFESTS = sorted(DATA.glob("*.yaml"))
 

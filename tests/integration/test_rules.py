@@ -44,7 +44,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         for kind in WORKLOADS:
             _put_in_force(api, kind)
         _serve_tasks(api)
-        _until(lambda: api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default").status == 200)
+        planes.until_pods_may_be_in(api, "default")
         for kind in WORKLOADS:
             bad = next(j for j in JUDGED if j.kind == kind and j.rules)
             _until(lambda bad=bad: _judge(_create(api, bad.body)) == bad.rules)

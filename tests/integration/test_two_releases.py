@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.planes import until_pods_may_be_in
 from tests.integration.sentences import ATTRIBUTES, wrong_id
 from tests.integration.tenancy import Tenancy, chart, pod, until
 
@@ -37,7 +38,7 @@ def second_release(tenancy: Tenancy, name: str, *settings: str) -> Iterator[None
 def test_users_and_groups_of_the_whole_cluster(tenancy: Tenancy) -> None:
     metadata = {"name": "both", "labels": {"reaper.io/allow": "true"}, "annotations": {"reaper.io/uids": "0-2000"}}
     tenancy.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    tenancy.until_pods_may_be_in("both")
+    until_pods_may_be_in(tenancy.api, "both")
 
     def refusal(namespace: str, **security: int) -> tuple[str, str]:
         return tenancy.admin.create(namespace, pod("p", securityContext=security), words=DRY).refusal

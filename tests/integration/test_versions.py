@@ -98,6 +98,8 @@ def restore(api: Api, item: Body) -> None:
     body = {**head, "metadata": {"name": name, **item["metadata"]}, "spec": item["spec"]}
     uid = api.request("POST", V1ALPHA1, body, fieldValidation="Strict").ok()["metadata"]["uid"]
     if pod is not None:
+        if "nodeName" in pod["spec"]:
+            kubelet.add_node(api, pod["spec"]["nodeName"])
         labels = {**pod["metadata"]["labels"], "reaper.io/task-uid": uid}
         owner = {**head, "name": name, "uid": uid, "controller": True, "blockOwnerDeletion": True}
         metadata = {**pod["metadata"], "name": status["podName"], "labels": labels, "ownerReferences": [owner]}

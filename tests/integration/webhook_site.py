@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import ssl
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from reaper_api.ruleset.template import WORKLOADS
 from tests.integration import planes
@@ -133,21 +135,44 @@ class LateServer:
     """An API server that learns of each bundle a moment late."""
 
     LAG = 0.3  # seconds; below what the replicas are told to wait
+    _BETWEEN = 0.05  # seconds between two looks
 
     def __init__(self, site: Site, kind: str) -> None:
         self._site, self._kind = site, kind
-        self.bundles: list[tuple[float, bytes]] = []
+        self._found = [(time.monotonic(), site.bundle(kind))]
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    @property
+    def bundles(self) -> list[bytes]:
+        """All that there were."""
+        return [bundle for _, bundle in self._found]
+
+    @property
+    def authorities(self) -> set[bytes]:
+        """All that were in them."""
+        return {pem for bundle in self.bundles for pem in re.findall(rb"-+BEGIN.*?-+END[^\n]*", bundle, re.DOTALL)}
 
     def bundle(self) -> bytes:
-        now, newest = time.monotonic(), self._site.bundle(self._kind)
-        if not self.bundles or self.bundles[-1][1] != newest:
-            self.bundles.append((now, newest))
-        known = [bundle for since, bundle in self.bundles if since <= now - self.LAG]
-        return known[-1] if known else self.bundles[0][1]
+        """What it knows."""
+        now, found = time.monotonic(), list(self._found)
+        known = [bundle for since, bundle in found if since <= now - self.LAG]
+        return known[-1] if known else found[0][1]
 
-
-def exists(api: Api, path: str) -> bool:
-    return api.request("GET", path).status == 200
+    def _watch(self) -> None:
+        """In a thread: the lag counts from when a bundle is there, not from when somebody asks."""
+        while not self._end.wait(self._BETWEEN):
+            asked, newest = time.monotonic(), self._site.bundle(self._kind)
+            if newest != self._found[-1][1]:
+                self._found.append((asked, newest))
 
 
 def create(api: Api, body: Body) -> Answer:
