@@ -1,6 +1,7 @@
 """All benchmarks beside containerd-shim-runc-v2 and runc, tasks beside batch Jobs, in one run, and docs/performance.md.
 
 make bench                                   the figures of the document
+make bench ARGS="--only tasks"               those of its second table; with all but tasks, of its first
 python -m tests.bench --quick --only pods    a few rounds of some, which write nothing
 """
 
@@ -20,7 +21,7 @@ from tests.bench.table import show
 from tests.conformance.containerd import BUNDLE, Containerd, busybox_rootfs, newest_programs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.bench.table import Row
 
@@ -44,7 +45,7 @@ QUICK = Effort(
     starts=10, pods=(10,), bursts=1, execs=20, ends=50, streams=2, megabytes=256, tasks=300, paced=5, rest=30
 )
 NAMES = ("start", "pods", "exec", "memory", "exit", "relay", "tasks")
-REFERENCES = {"tasks": "Job"}  # all others: runc
+RUNTIME = NAMES[:-1]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,10 +63,18 @@ def main(arguments: Sequence[str]) -> int:
             for part in parts[name]:
                 found = part()
                 show(found)
-                rows.setdefault(REFERENCES.get(name, "runc"), []).extend(found)
-        if not options.quick and tuple(options.only) == NAMES:
-            document.write(rows, stack.enter_context(cluster.connect()).versions())
+                rows.setdefault(name, []).extend(found)
+        if not options.quick:
+            _write(rows, stack)
     return 0
+
+
+def _write(rows: Mapping[str, Sequence[Row]], stack: ExitStack) -> None:
+    """Of the document, the tables that are whole."""
+    runtime = [row for name in RUNTIME for row in rows[name]] if rows.keys() >= set(RUNTIME) else []
+    tasks_rows = rows.get("tasks", ())
+    if runtime or tasks_rows:
+        document.write(runtime, tasks_rows, stack.enter_context(cluster.connect()).versions() if runtime else "")
 
 
 def _parts(stack: ExitStack, effort: Effort, names: Sequence[str]) -> dict[str, list[Callable[[], list[Row]]]]:

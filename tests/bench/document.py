@@ -1,4 +1,4 @@
-"""docs/performance.md: the table, and what it was measured with."""
+"""docs/performance.md: two tables, and what each was measured with."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from tests.bench.table import Row
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-_TEXT = """# Performance
+_RUNTIME = """# Performance
 
 Reaper's runtime beside containerd's own, containerd-shim-runc-v2 with runc: both in one run, in turn, on one machine.
 The ratio is ours to theirs, so that it says something about other machines too; less is better but for MB/s. Written by
 `make bench`.
 
 {table}
+
+{facts}
 
 - `ctr run`: one private containerd; from the command to its end, with an overlay for the process.
 - Pods: on one node of the kind cluster, in the node's network, created by eight requests at a time; until a watch has
@@ -37,7 +39,8 @@ The ratio is ours to theirs, so that it says something about other machines too;
 - Exit: from `kill(2)` of the process until Wait is answered on a ttrpc connection.
 - stdout: a process that writes as fast as it can, through the shim, to a reader that throws it away.
 
-## Tasks and Jobs
+"""
+_TASKS = """## Tasks and Jobs
 
 The operator beside the controller of batch Jobs: as many Jobs as tasks, on a fresh control plane each, with nodes that
 [kwok](https://kwok.sigs.k8s.io) simulates and the chart's policies in force. Pods run, and are over, as soon as they
@@ -45,7 +48,9 @@ are bound. Neither side waits for a rate limit: the controller manager's own, 20
 lifted, and so is the scheduler's. API server, etcd, scheduler, kwok, load and what is measured share the machine's
 processors.
 
-{tasks}
+{table}
+
+{facts}
 
 - Created, finished: from the first object being sent until the API server has answered for the last Pod, and until a
   watch has seen the last object's condition `Finished`, or `Complete`.
@@ -57,33 +62,49 @@ processors.
 - Sent to Pod created: from before an object is sent until a watch has seen its Pod; with all the others still there.
 - At rest: writes of the operator's user while all tasks are over. The renewals of its Lease, one in two seconds, are
   not among them.
-
-| | |
-| --- | --- |
-{facts}
 """
 
 
-def write(rows: Mapping[str, Sequence[Row]], cluster: str) -> None:
-    """Write the document. `rows`: by what they are set beside, runc or Job; cluster says which versions the rows with a
-    kubelet are of."""
-    tables = {name: markdown(those, name) for name, those in rows.items()}
-    facts = "\n".join(f"| {name} | {value} |" for name, value in _facts(cluster).items())
-    PATH.write_text(_TEXT.format(table=tables["runc"], tasks=tables["Job"], facts=facts))
+def write(runtime: Sequence[Row], tasks: Sequence[Row], cluster: str) -> None:
+    """Write the document. What was not measured this time, and has no rows, stays as it is, with the facts of its time.
+
+    cluster says which versions the rows with a kubelet are of.
+    """
+    first, second = split(PATH.read_text())
+    if runtime:
+        first = _RUNTIME.format(table=markdown(runtime, "runc"), facts=_facts(_runtime_facts(cluster)))
+    if tasks:
+        second = _TASKS.format(table=markdown(tasks, "Job"), facts=_facts(_tasks_facts()))
+    PATH.write_text(first + second)
 
 
-def _facts(cluster: str) -> dict[str, str]:
-    versions = read_versions()
-    return {
+def split(text: str) -> tuple[str, str]:
+    """The two parts of the document."""
+    first, heading, second = text.partition(_TASKS.partition("\n")[0])
+    return first, heading + second
+
+
+def _facts(known: Mapping[str, str]) -> str:
+    facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "command": "`make bench`",
         "machine": _machine(),
         "Reaper": (BUNDLE / "VERSION").read_text().strip(),
+        **known,
+    }
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in facts.items())])
+
+
+def _runtime_facts(cluster: str) -> dict[str, str]:
+    return {
         "containerd": _version(newest_programs() / "containerd", "--version"),
         "runc": _version("runc", "--version"),
         "cluster": cluster,
-        "simulated cluster": f"Kubernetes {versions.kubernetes}, kwok {versions.kwok}",
     }
+
+
+def _tasks_facts() -> dict[str, str]:
+    versions = read_versions()
+    return {"simulated cluster": f"Kubernetes {versions.kubernetes}, kwok {versions.kwok}"}
 
 
 def _machine() -> str:
