@@ -205,13 +205,23 @@ class Container:
         return HostProcess(self._pod.loop, spec, streams, name)
 
     async def _heard(self, process: HostProcess) -> None:
-        """Before the end is told: containerd gives up streams then whose FIFO it has opened and not yet come to read.
+        """Before the end is told: containerd then gives up a FIFO that it has opened and not yet begun to read.
 
         (containerd/fifo: open(2) has returned, but the goroutine has not run.) What a quick process said would be lost.
         """
-        timer = self._pod.loop.call_later(HEARD_SECONDS, process.streams.forgo_readers)
-        await process.streams.heard()
+        over = Future()  # of its own: whatever goes wrong with a stream, the end is told
+
+        async def listen() -> None:
+            try:
+                await process.streams.heard()
+            finally:
+                over.set()
+
+        timer = self._pod.loop.call_later(HEARD_SECONDS, over.set)
+        self._pod.loop.spawn_detached(listen())
+        await over
         timer.cancel()
+        process.streams.forgo_readers()
 
     async def _drained(self, process: HostProcess) -> None:
         """Wait for the readers of the output, but not for ever: containerd itself waits for us."""

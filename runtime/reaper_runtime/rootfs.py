@@ -139,7 +139,7 @@ class JoinedRootfs:
             except OSError as error:
                 raise FailedPrecondition(
                     f"the container's {'network' if kind == CLONE_NEWNET else 'mount'} namespace cannot be entered on "
-                    f"node {os.uname().nodename}: {error.strerror}: {_name_of(fd)}"
+                    f"node {os.uname().nodename}: {error.strerror} ({_name_of(fd)})"
                 ) from error
 
     def close(self) -> None:
@@ -150,11 +150,11 @@ class JoinedRootfs:
 
 
 def _name_of(fd: int) -> str:
-    """What an open descriptor is, for a message; "" of one that is closed."""
+    """What an open descriptor is, for a message."""
     try:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:
-        return ""
+        return "it is closed"
 
 
 def _enter_network(path: str) -> None:

@@ -1,7 +1,8 @@
 """All benchmarks beside containerd-shim-runc-v2 and runc, tasks beside batch Jobs, in one run, and docs/performance.md.
 
 make bench                                   the figures of the document
-make bench ARGS="--only tasks"               those of its second table; with all but tasks, of its first
+make bench ARGS="--only tasks"               those of its second table
+make bench ARGS="--only start pods exec memory exit relay"    those of its first
 python -m tests.bench --quick --only pods    a few rounds of some, which write nothing
 """
 

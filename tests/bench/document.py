@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.bench.table import Row
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+_HEADING = "## Tasks and Jobs\n"
 _RUNTIME = """# Performance
 
 Reaper's runtime beside containerd's own, containerd-shim-runc-v2 with runc: both in one run, in turn, on one machine.
@@ -40,8 +41,9 @@ The ratio is ours to theirs, so that it says something about other machines too;
 - stdout: a process that writes as fast as it can, through the shim, to a reader that throws it away.
 
 """
-_TASKS = """## Tasks and Jobs
-
+_TASKS = (
+    _HEADING
+    + """
 The operator beside the controller of batch Jobs: as many Jobs as tasks, on a fresh control plane each, with nodes that
 [kwok](https://kwok.sigs.k8s.io) simulates and the chart's policies in force. Pods run, and are over, as soon as they
 are bound. Neither side waits for a rate limit: the controller manager's own, 20 requests a second by default, is
@@ -63,6 +65,7 @@ processors.
 - At rest: writes of the operator's user while all tasks are over. The renewals of its Lease, one in two seconds, are
   not among them.
 """
+)
 
 
 def write(runtime: Sequence[Row], tasks: Sequence[Row], cluster: str) -> None:
@@ -79,9 +82,9 @@ def write(runtime: Sequence[Row], tasks: Sequence[Row], cluster: str) -> None:
 
 
 def split(text: str) -> tuple[str, str]:
-    """The two parts of the document."""
-    first, heading, second = text.partition(_TASKS.partition("\n")[0])
-    return first, heading + second
+    """The two parts of the document; raises ValueError where it is not in two."""
+    place = text.index(_HEADING)
+    return text[:place], text[place:]
 
 
 def _facts(known: Mapping[str, str]) -> str:

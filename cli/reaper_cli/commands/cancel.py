@@ -28,7 +28,7 @@ _NOW = 1  # seconds
 @click.option("-l", "--selector", default="", help="All unfinished tasks with these labels.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the process has ended; the default.")
 @options.timeout("Give up waiting after this time.")
-@options.dry_run("Only say what would be cancelled.")
+@options.dry_run("Only say what would be cancelled, and wait for nothing.")
 @options.with_cluster
 def command(
     session: Session,

@@ -15,7 +15,7 @@ _SPLICE = 1 << 20  # bytes a call; the pipe's capacity is what really limits it
 _SPLICE_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _COPY = 1 << 16
 _ONE_PAGE = 1  # the kernel rounds up to that
-_CAPACITY = 1 << 16  # of a pipe, as the kernel makes them
+_PAGES = 16  # of a pipe, as the kernel makes them
 
 
 class Relay:
@@ -33,19 +33,20 @@ class Relay:
         self.drained = Future()
         loop.watch(source, READ, self._move)
 
-    def await_reader(self) -> None:
+    def expect_reader(self) -> None:
         """If the target is a FIFO, see when its first bytes are read, and move no others before.
 
-        A FIFO of one page can be written anew when that has been read, which poll tells of.
+        A FIFO of one page can be written anew when that has been read, which poll tells of. A process that nobody
+        listens to stands still a little sooner for it.
         """
         try:
             fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, _ONE_PAGE)
         except OSError:
-            return  # a file: whoever reads that may do so later
+            return  # a file, or a FIFO that others have filled: who reads it is not waited for
         self._reader = Future()
 
     def heard(self) -> Future:
-        """Set once somebody has read the first of what was written to the source by now, if that is anything."""
+        """Set once somebody has read the first of what was written to the source by now. At once if that is nothing."""
         if not self._reader.done and not self._unread and _is_ready(self._source, READ):
             self._move(READ)
         if self._unread:
@@ -59,12 +60,12 @@ class Relay:
         if self._reader.done:
             return
         try:
-            fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, _CAPACITY)
-        except PermissionError:
-            pass  # of a user who has many pipes (pipe-user-pages-soft of pipe(7)): it is slower
+            fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, _PAGES * os.sysconf("SC_PAGE_SIZE"))
+        except OSError:
+            pass  # no memory, or too many pipes of one user (pipe-user-pages-soft of pipe(7)): it is slower
+        unread, self._unread = self._unread, False
         self._reader.set()
-        if self._unread:
-            self._unread = False
+        if unread:
             self._resume(WRITE)
 
     def end(self) -> None:

@@ -101,9 +101,9 @@ class Stdio:
         for fd in readers:
             os.close(fd)
 
-    def _relay_output(self, relay: Relay) -> None:
+    def _add_output(self, relay: Relay) -> None:
         self._outputs.append(relay)
-        relay.await_reader()
+        relay.expect_reader()
 
     def _watch_outputs(self) -> None:
         for relay in self._outputs:
@@ -152,7 +152,7 @@ class Streams(Stdio):
         else:
             target = self._files[path] = open_output(path, self._kept_readers)
         child, ours = self._pipe(path, target, child_reads=False)
-        self._relay_output(Relay(self._loop, ours, target))
+        self._add_output(Relay(self._loop, ours, target))
         return child
 
     def _pipe(self, path: str, outside: int, *, child_reads: bool) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Terminal(Stdio):
                 reader, self._stdin_writer = open_input(paths.stdin)
                 self._inputs.append(CopyRelay(loop, reader, os.dup(ours)))
             target = open_output(paths.stdout, self._kept_readers)
-            self._relay_output(CopyRelay(loop, os.dup(ours), target))
+            self._add_output(CopyRelay(loop, os.dup(ours), target))
         except BaseException:
             self.close_child_ends()
             self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -264,6 +265,28 @@ def test_the_end_is_told_though_nobody_reads_the_output(
 
     run(story())
     assert os.read(reader, 100) == b"quick\n"
+    os.close(reader)
+
+
+def test_the_end_is_told_though_a_stream_fails(
+    run: Run, start: Start, tmp_path: Path, defects: list[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "out")
+    reader = os.open(tmp_path / "out", os.O_RDONLY | os.O_NONBLOCK)
+
+    async def fail() -> None:
+        raise OSError(errno.EIO, "no more")
+
+    async def story() -> None:
+        one = await start("one", "sleep 60", StdioPaths("", str(tmp_path / "out"), ""))
+        monkeypatch.setattr(one.init.streams, "heard", fail)  # type: ignore[attr-defined]
+        one.kill("", signal.SIGKILL, everything=False)
+        assert (await one.init.published).code == 137
+        await one.delete("")
+
+    run(story())
+    assert [str(error) for error in defects] == ["[Errno 5] no more"]
+    defects.clear()
     os.close(reader)
 
 

@@ -315,7 +315,7 @@ def test_a_namespace_that_cannot_be_entered_is_named() -> None:
     joined.close()
     node = os.uname().nodename
     link = os.readlink("/proc/self/ns/net")  # noqa: PTH115
-    told = f"the container's mount namespace cannot be entered on node {node}: Invalid argument: {link}"
+    told = f"the container's mount namespace cannot be entered on node {node}: Invalid argument ({link})"
     assert (output, code) == (told, 125)
 
 
