@@ -45,15 +45,12 @@ class Relay:
             return  # a file, or a FIFO that others have filled: who reads it is not waited for
         self._reader = Future()
 
-    def heard(self) -> Future:
-        """Set once somebody has read the first of what was written to the source by now. At once if that is nothing."""
+    async def heard(self) -> None:
+        """Wait until somebody has read the first of what was written to the source by now, if anything was."""
         if not self._reader.done and not self._unread and _is_ready(self._source, READ):
             self._move(READ)
         if self._unread:
-            return self._reader
-        nothing = Future()
-        nothing.set()
-        return nothing
+            await self._reader
 
     def forgo_reader(self) -> None:
         """Wait no longer for who is to read."""
