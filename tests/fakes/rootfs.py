@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,6 @@ def inside(rootfs: Rootfs, command: str) -> tuple[str, int]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        gc.disable()  # as in the runtime's own child: what is garbage of the parent's has its end there
         try:
             os.dup2(writer, 1)
             os.dup2(writer, 2)

@@ -239,7 +239,7 @@ VALUES = st.recursive(
 
 
 @given(kind=st.sampled_from(KINDS), body=VALUES, spec=VALUES, meta=VALUES)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_object_gives_findings(kind: str, body: Any, spec: Any, meta: Any) -> None:
     whole = {**(body if isinstance(body, dict) else {}), "kind": kind, "spec": spec, "metadata": meta}
     report = look(json.dumps(whole))
@@ -251,6 +251,6 @@ def test_any_object_gives_findings(kind: str, body: Any, spec: Any, meta: Any) -
 
 
 @given(text=st.text(alphabet="ab:-?[]{}&*!|>'\"#%@,\n \t0.~<\\", max_size=40) | st.text(max_size=30))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_text_gives_a_report_or_a_sentence(text: str) -> None:
     assert said(text)

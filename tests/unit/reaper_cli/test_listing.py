@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper_cli.cluster import Change
@@ -46,7 +46,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_who_hears_all_changes_knows_what_is_there(steps: list[tuple[str, Any]]) -> None:
     listing, truth, heard = Listing(), dict[str, int](), dict[str, int]()

@@ -228,7 +228,7 @@ class WatchedLife(Life):
         await super().end_well()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(STORIES, LIMITS)
 # Resumed while its process is still being ended.
 @example(
@@ -240,7 +240,7 @@ def test_no_attempt_ever_runs_twice_whatever_happens_when(story: list[Step], bac
     asyncio.run(_tell(Life(backoff_limit), story))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(STORIES, LIMITS, st.sampled_from([0, 1, 1, 3]))
 def test_nor_by_what_a_watch_has_told_however_late_it_is(story: list[Step], backoff_limit: int, lag: int) -> None:
     asyncio.run(_tell(WatchedLife(backoff_limit, lag), story))
@@ -255,7 +255,7 @@ async def _tell(life: Life, story: list[Step]) -> None:
     assert "reaper.io/process" not in life.world.cluster.tasks[life.key]["metadata"].get("finalizers", [])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STORIES, st.booleans())
 def test_a_deleted_task_goes_when_its_process_is_gone_and_not_before(story: list[Step], orphan: bool) -> None:  # noqa: FBT001
     asyncio.run(_tell_and_delete(story, orphan=orphan))

@@ -111,6 +111,6 @@ class CandidatesWithoutOneClock(Candidates):
 
 
 TestCandidates = Candidates.TestCase
-TestCandidates.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestCandidates.settings = settings(max_examples=100, stateful_step_count=40)
 TestCandidatesWithoutOneClock = CandidatesWithoutOneClock.TestCase
 TestCandidatesWithoutOneClock.settings = TestCandidates.settings

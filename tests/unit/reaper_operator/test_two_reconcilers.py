@@ -136,7 +136,7 @@ STORIES = st.lists(st.one_of(BURST, BURST, WORLD.map(lambda step: [step])), max_
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(STORIES, st.sampled_from([0, 2]))
 # B decides to create; A creates, records and is done; A's Pod is deleted; B creates.
 @example([*"bbb", *("a" * 14), "delete pod", *("b" * 14)], 0)

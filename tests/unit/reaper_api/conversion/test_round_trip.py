@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reaper_api.conversion import Verdict, to_pod, to_task
@@ -120,7 +120,6 @@ def parsed(body: dict[str, Any]) -> ReaperTask:
     return ReaperTask.parse({**body, "metadata": {"name": "t", "namespace": "n", "uid": "u"}})
 
 
-@settings(deadline=None)
 @given(SPECS)
 def test_a_task_becomes_a_pod_and_the_same_task_again(spec: dict[str, Any]) -> None:
     there = to_pod(task(spec))
@@ -132,7 +131,6 @@ def test_a_task_becomes_a_pod_and_the_same_task_again(spec: dict[str, Any]) -> N
     assert parsed(back.result).spec == parsed(task(spec)).spec
 
 
-@settings(deadline=None)
 @given(SPECS)
 def test_every_field_of_a_task_is_accounted_for(spec: dict[str, Any]) -> None:
     body = task(spec)
@@ -195,7 +193,6 @@ PODS = fields(
 )
 
 
-@settings(deadline=None)
 @given(PODS, st.sampled_from(["Pod", "Job", "Deployment", "CronJob", "DaemonSet", "PodTemplate"]))
 def test_every_field_of_a_pod_is_accounted_for_once_whatever_it_is(spec: dict[str, Any], kind: str) -> None:
     body: dict[str, Any] = {"kind": kind, "metadata": {"name": "t"}}

@@ -50,7 +50,7 @@ def changed(body: Any, path: Path, new: Any) -> Any:
 @given(
     path=st.sampled_from([path for path in places(WHOLE) if path and path[0] != "kind"]), new=st.sampled_from(VALUES)
 )
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 def test_anything_anywhere_gives_an_account(path: Path, new: Any) -> None:
     assert to_task(changed(WHOLE, path, new)).fields
 

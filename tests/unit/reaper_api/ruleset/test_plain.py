@@ -45,7 +45,7 @@ def rules_model() -> Any:
     return ReaperTask.model_fields["spec"].annotation
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(SPECS)
 def test_nothing_is_wrong_with_what_is_plain(spec: dict[str, Any]) -> None:
     body = task(spec)

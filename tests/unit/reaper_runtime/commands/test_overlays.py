@@ -41,15 +41,20 @@ def base(tmp_path: Path) -> Iterator[str]:
             Path(f"{LOCKS}/{name}.{kind}").unlink()
 
 
+def _date(base: str) -> None:
+    """A was made at 2001-09-09T01:46:40Z, in another boot."""
+    made = Path(f"{base}/{A}/made")
+    made.write_text("another-boot 1.0")
+    os.utime(made, (1_000_000_000, 1_000_000_000))
+
+
 def names(base: str) -> list[str]:
     return [each.name for each in overlays(base)]
 
 
 def test_a_table_for_people(base: str) -> None:
     Path(f"{base}/{A}/merged/etc/unit-test").write_text("x" * 5000)
-    made = Path(f"{base}/{A}/made")
-    made.write_text("another-boot 1.0")
-    os.utime(made, (1_000_000_000, 1_000_000_000))
+    _date(base)
     lines = listing(overlays(base), "table").splitlines()
     assert lines[0].split() == ["NAME", "MOUNTED", "IN", "USE", "MADE", "WRITTEN"]
     assert lines[1].split() == [A, "yes", "no", "2001-09-09T01:46:40Z", "8", "KiB"]
@@ -69,9 +74,7 @@ def test_json_for_programs(base: str) -> None:
 
 
 def test_when_it_was_made_stays_as_it_was_also_where_it_is_mounted_anew(base: str) -> None:
-    made = Path(f"{base}/{A}/made")
-    made.write_text("another-boot 1.0")
-    os.utime(made, (1_000_000_000, 1_000_000_000))
+    _date(base)
     Path(f"{base}/{A}/ready").unlink()  # as after a reboot
     lock = Overlay(A, base).open_lock()
     Overlay(A, base).acquire(lock)

@@ -263,7 +263,7 @@ def test_each_verb_in_each_state_of_an_exec(
     run(told())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(verbs=st.lists(st.sampled_from(VERBS), min_size=1, max_size=12))
 def test_any_sequence_of_calls_goes_as_the_table_says(
     run: Run, loop: Loop, pod: Pod, calls: Calls, verbs: list[str]

@@ -176,7 +176,7 @@ def ours_of(kind: type[Message], given_values: dict[str, Any]) -> Message:
 
 
 @pytest.mark.parametrize("name", sorted(DECLARED))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_google_reads_what_we_write_and_we_what_google_writes(
     pool: descriptor_pool.DescriptorPool, name: str, data: st.DataObject
