@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kubectl import ready
 from manifests import container, pod
 from waiting import eventually
 
@@ -45,11 +46,6 @@ def service(name: str) -> Object:
     }
 
 
-def ready(kubectl: Kubectl, name: str) -> bool:
-    found = kubectl.get("pod", name)["status"].get("containerStatuses", [])
-    return bool(found) and found[0]["ready"]
-
-
 def restarts(kubectl: Kubectl, name: str) -> int:
     found = kubectl.get("pod", name)["status"].get("containerStatuses", [])
     return found[0]["restartCount"] if found else 0
@@ -61,7 +57,7 @@ def test_a_pods_own_network_has_its_ip_and_its_service(kubectl: Kubectl, node: N
         kubectl.apply(networked(name, "pod", *_SERVER, readinessProbe=_probes()["http"]), service(name))
     kubectl.apply(networked("near", "pod", "sleep", "600"), networked("far", "host", "sleep", "600"))
     for name in ("web", "other"):
-        eventually(lambda name=name: ready(kubectl, name), 40, f"{name} is ready")  # type: ignore[misc]
+        eventually(lambda name=name: ready(kubectl.get("pod", name)), 40, f"{name} is ready")  # type: ignore[misc]
     for name in ("near", "far"):
         kubectl.in_phase("pod", name, "Running")
 
@@ -113,10 +109,10 @@ def test_probes(kubectl: Kubectl, network: str) -> None:
         networked("unready", network, *sleeps, readinessProbe=absent),
     )
     for name in good:
-        eventually(lambda name=name: ready(kubectl, name), 40, f"{name} is ready")  # type: ignore[misc]
+        eventually(lambda name=name: ready(kubectl.get("pod", name)), 40, f"{name} is ready")  # type: ignore[misc]
     for name in ("dead", "unheard", "late"):
         eventually(lambda name=name: restarts(kubectl, name) > 0, 40, f"{name} is restarted")  # type: ignore[misc]
     kubectl.event("unready", "Unhealthy", "Readiness probe failed")
-    assert not ready(kubectl, "unready")
+    assert not ready(kubectl.get("pod", "unready"))
     assert [restarts(kubectl, name) for name in (*good, "unready")] == [0, 0, 0, 0]
     kubectl.run("delete", "pods", "--all", "--wait=false")
