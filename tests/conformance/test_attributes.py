@@ -145,22 +145,55 @@ def test_an_exec_has_its_own_rlimits(shim: Shim) -> None:
     assert output.text() == "4\n8\n"
 
 
-def test_scheduler_and_io_priority(shim: Shim) -> None:
-    """OCI runtime-spec, config.md, "Linux Process": scheduler; read back as proc(5) has it."""
-    task = shim.create(
-        "c",
-        "/bin/sh",
-        "-c",
-        "cat /proc/self/stat",
-        scheduler={"policy": "SCHED_BATCH", "nice": 5},
-    )
-    if shim.runtime.name == "runc":
-        pytest.skip("Debian's runc is older than the field")
+BATCH = {"policy": "SCHED_BATCH", "nice": 5}
+LIMITED: dict[str, Any] = {
+    "oomScoreAdj": 345,
+    "rlimits": [{"type": "RLIMIT_CORE", "soft": 512, "hard": 1024}],
+    "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 6},
+}
+_READ_LIMITS = "cat /proc/self/oom_score_adj; ulimit -Sc; ulimit -Hc; ionice 2>/dev/null || echo unknown"
+
+
+def test_oom_score_and_limits_are_those_of_the_spec_also_in_an_exec_that_leaves_them_out(shim: Shim) -> None:
+    """OCI runtime-spec, config.md, "POSIX process", "Linux Process": rlimits, oomScoreAdj, ioPriority.
+
+    Debian's runc gives such an exec the score only: of rlimits its own, and it is older than ioPriority.
+    """
+    task = shim.create("c", "/bin/sh", "-c", f"{_READ_LIMITS}; exec sleep 300", **LIMITED)
     task.start()
-    assert task.wait() == 0
-    task.delete()
-    fields = task.stdout.text().rpartition(")")[2].split()
-    assert (fields[16], fields[38]) == ("5", "3")  # nice and policy: fields 19 and 41 of proc(5)
+    task.stdout.wait_for(b"1\n2\n")
+    output = task.exec("x", "/bin/sh", "-c", _READ_LIMITS)
+    task.start("x")
+    assert task.wait("x") == 0
+    lines = output.text().splitlines()
+    assert lines[0] == "345"
+    if shim.runtime.name == "reaper":
+        assert lines == ["345", "1", "2", "best-effort: prio 6"]
+        task.stdout.wait_for(output.text().encode())
+
+
+def test_an_exec_has_its_own_oom_score(reaper: Shim) -> None:
+    """An ExecProcessRequest has a whole Process. runc gives its exec the container's score, whatever that says."""
+    task = reaper.create("c", "/bin/sleep", "300", **LIMITED)
+    task.start()
+    output = task.exec("x", "/bin/cat", "/proc/self/oom_score_adj", oomScoreAdj=678)
+    task.start("x")
+    assert task.wait("x") == 0
+    assert output.text() == "678\n"
+
+
+def test_the_scheduler_is_that_of_the_spec_also_in_an_exec_that_leaves_it_out(reaper: Shim) -> None:
+    """OCI runtime-spec, config.md, "Linux Process": scheduler; read back as proc(5) has it. Debian's runc is older."""
+    read = ("/bin/cat", "/proc/self/stat")
+    task = reaper.create("c", "/bin/sh", "-c", "cat /proc/self/stat; exec sleep 300", scheduler=BATCH)
+    task.start()
+    output = task.exec("x", *read)
+    task.start("x")
+    assert task.wait("x") == 0
+    task.stdout.wait_for(b"\n")
+    for text in (task.stdout.data.decode(), output.text()):
+        fields = text.rpartition(")")[2].split()
+        assert (fields[16], fields[38]) == ("5", "3")  # nice and policy: fields 19 and 41 of proc(5)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from reaper_runtime.oci.scheduling import Scheduler
 
 _MAX_ID = (1 << 32) - 2  # (uid_t) -1 means "leave it as it is": it would leave root root
+# Of an exec's process: the field, and what it is in a ProcessSpec.
+_LEFT_TO_THE_CONTAINER = (
+    ("user", "user"),
+    ("capabilities", "capabilities"),
+    ("noNewPrivileges", "no_new_privileges"),
+    ("rlimits", "rlimits"),
+    ("oomScoreAdj", "oom_score_adj"),
+    ("scheduler", "scheduler"),
+    ("ioPriority", "io_priority"),
+)
 
 
 class User:
@@ -110,20 +120,17 @@ def parse_process(process: "Any", where: str) -> ProcessSpec:
 def parse_exec(data: bytes, where: str, container: ProcessSpec | None) -> ProcessSpec:
     """The process object of an exec request, as JSON bytes.
 
-    containerd sends a whole one, made from the container's own. Where another client leaves user, capabilities or
-    noNewPrivileges out, they are the container's too: an exec has no more rights because somebody said nothing.
+    containerd sends a whole one, made from the container's own. What another client leaves out is the container's too:
+    an exec has no more rights because somebody said nothing, and not the shim's limits, which are containerd's.
     """
     process = decode(data, where)
     spec = parse_process(process, where)
     fields.check(fields.unsupported({"process": process}), where)
     if container is not None:
         spec.personality = container.personality
-        if process.get("user") is None:
-            spec.user = container.user
-        if process.get("capabilities") is None:
-            spec.capabilities = container.capabilities
-        if process.get("noNewPrivileges") is None:
-            spec.no_new_privileges = container.no_new_privileges
+        for field, attribute in _LEFT_TO_THE_CONTAINER:
+            if process.get(field) is None:
+                setattr(spec, attribute, getattr(container, attribute))
     return spec
 
 

@@ -207,6 +207,39 @@ def test_an_exec_that_leaves_user_and_capabilities_out_has_the_containers(said: 
     assert spec.capabilities is not None
 
 
+LIMITS = {
+    "rlimits": [{"type": "RLIMIT_CORE", "soft": 1, "hard": 2}],
+    "oomScoreAdj": 7,
+    "scheduler": {"policy": "SCHED_BATCH", "nice": 3},
+    "ioPriority": {"class": "IOPRIO_CLASS_IDLE", "priority": 0},
+}
+
+
+def _limits(spec: process.ProcessSpec) -> tuple[object, ...]:
+    assert spec.scheduler is not None
+    return spec.rlimits, spec.oom_score_adj, (spec.scheduler.policy, spec.scheduler.nice), spec.io_priority
+
+
+@pytest.mark.parametrize("said", [{}, dict.fromkeys(LIMITS)])
+def test_an_exec_that_leaves_its_limits_out_has_the_containers(said: dict[str, None]) -> None:
+    """Else it would have the shim's: an oom score just above containerd's, and mostly no limit."""
+    container = process.parse_process({"args": ["a"], **LIMITS}, "x")
+    spec = process.parse_exec(json.dumps({"args": ["a"], **said}).encode(), "x", container)
+    assert _limits(spec) == _limits(container)
+
+
+def test_an_exec_that_says_its_limits_has_them() -> None:
+    container = process.parse_process({"args": ["a"], **LIMITS}, "x")
+    other = {
+        "rlimits": [{"type": "RLIMIT_NPROC", "soft": 3, "hard": 4}],
+        "oomScoreAdj": 0,
+        "scheduler": {"policy": "SCHED_IDLE"},
+        "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 0},
+    }
+    spec = process.parse_exec(json.dumps({"args": ["a"], **other}).encode(), "x", container)
+    assert _limits(spec) == _limits(process.parse_process({"args": ["a"], **other}, "x"))
+
+
 def test_an_exec_spec_is_read_like_a_process() -> None:
     assert process.parse_exec(b'{"args":["a"]}', "x", None).args == ("a",)
     for bad in (b"", b"[]", b"{}"):
