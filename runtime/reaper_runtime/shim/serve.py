@@ -4,9 +4,9 @@ import gc
 import os
 
 from reaper_runtime import config
-from reaper_runtime.errors import Unavailable
+from reaper_runtime.errors import AlreadyExists, Unavailable
 from reaper_runtime.exits import Reaper
-from reaper_runtime.host import file, libc
+from reaper_runtime.host import file, libc, procfs
 from reaper_runtime.host.cgroup import cgroup
 from reaper_runtime.loop import Loop
 from reaper_runtime.placement import Placement
@@ -139,7 +139,14 @@ class Shim:
 
 def note(state: PodState, socket_path: str, log: Log) -> Mark | None:
     """Write down what this shim is going to have, for who clears up after it if it is killed. None if it could not
-    be. In sockets.Lock: a shim that had the pod's id takes its own note back at its end."""
+    be. In sockets.Lock: a shim that had the pod's id takes its own note back at its end.
+
+    Raises AlreadyExists where another containerd of this node has a pod of this id, which would share its cgroups.
+    """
+    held = state.marked()
+    if held and _is_anothers(held, socket_path):
+        whose = f"pod {state.group} of namespace {state.namespace}"
+        raise AlreadyExists(f"{whose} runs on node {os.uname().nodename} for another containerd: take another id")
     mark = Mark.of_this_process(cgroup.places(state.namespace, state.group), socket_path)
     try:
         state.mark(mark)
@@ -147,6 +154,12 @@ def note(state: PodState, socket_path: str, log: Log) -> Mark | None:
         log.warn(f"{state.path} cannot be written: {error.strerror}")
         return None
     return mark
+
+
+def _is_anothers(mark: Mark, socket_path: str) -> bool:
+    """Whether it is of a living shim of another containerd, whose address is in the socket's name."""
+    name = os.path.basename(mark.socket)
+    return name not in ("", os.path.basename(socket_path)) and procfs.is_alive(mark.pid, mark.start_time)
 
 
 def _die_before_containerd() -> None:

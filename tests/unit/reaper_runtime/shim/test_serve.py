@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reaper_runtime.errors import AlreadyExists
 from reaper_runtime.host.cgroup import cgroup
 from reaper_runtime.loop import Future
 from reaper_runtime.shim import serve, sockets
@@ -80,6 +81,31 @@ def test_a_shim_that_ends_leaves_what_its_successor_has_noted(shim: serve.Shim) 
     shim.serve()
     assert state.holds(Mark(4711, 5))
     assert Path(state.task._path).exists()
+
+
+def test_the_id_of_another_containerds_pod_is_refused_and_that_pod_keeps_its_mark(tmp_path: Path) -> None:
+    """They would have one cgroup, and the end of one would kill the other's processes."""
+    state = PodState("ns", "pod", str(tmp_path / "state"))
+    theirs = Mark.of_this_process(["/a/cgroup"], "/run/containerd/s/theirs")
+    state.mark(theirs)
+    with pytest.raises(AlreadyExists, match=r"pod pod of namespace ns runs on node .* for another containerd"):
+        serve.note(state, "/run/containerd/s/ours", Log(str(tmp_path)))
+    assert state.holds(theirs)
+
+
+@pytest.mark.parametrize(
+    ("start_time", "socket"),
+    [(1, "/run/containerd/s/theirs"), (0, "/run/other-place/ours"), (0, "")],
+    ids=["of a dead shim", "of this containerd with another directory", "of an older runtime"],
+)
+def test_any_other_mark_is_replaced(tmp_path: Path, start_time: int, socket: str) -> None:
+    state = PodState("ns", "pod", str(tmp_path / "state"))
+    living = Mark.of_this_process(())
+    state.mark(Mark(living.pid, start_time or living.start_time, (), socket))
+    assert serve.note(state, "/run/containerd/s/ours", Log(str(tmp_path))) is not None
+    noted = state.marked()
+    assert noted is not None
+    assert noted.socket == "/run/containerd/s/ours"
 
 
 def test_a_shim_that_is_ending_takes_no_container_and_no_connection(
