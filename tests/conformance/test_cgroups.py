@@ -53,8 +53,8 @@ class _Version1(Message):
     memory: _Memory | None = field(4, _Memory)
 
 
-def _figures(answer: m.Any) -> tuple[int, int, int]:
-    """CPU time in nanoseconds, bytes of memory, tasks."""
+def figures(answer: m.Any) -> tuple[int, int, int]:
+    """Of an answer to Stats: CPU time in nanoseconds, bytes of memory, tasks."""
     if answer.type_url == TYPE_URL:
         second = Metrics.decode(answer.value)
         assert second.cpu is not None
@@ -70,7 +70,7 @@ def _figures(answer: m.Any) -> tuple[int, int, int]:
     return first.cpu.usage.value, first.memory.usage.usage, first.pids.value
 
 
-def _daemon(task: Container) -> int:
+def daemon_of(task: Container) -> int:
     """The pid of the only process that is not init, once the shell that started it has ended."""
     task.stdout.wait_for(b"up")
     eventually(lambda: len(task.pids()) == 2)
@@ -87,7 +87,7 @@ def test_a_daemon_dies_with_its_container(shim: Shim) -> None:
     """containerd, cmd/containerd-shim-runc-v2/task/service.go, handleInitExit: all is killed (ShouldKillAllOnExit)."""
     task = shim.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
     task.start()
-    daemon = _daemon(task)
+    daemon = daemon_of(task)
     task.kill(signal.SIGKILL)
     assert task.wait() == 137
     assert not alive(daemon)
@@ -98,10 +98,10 @@ def test_a_daemon_dies_with_its_container_beside_another(reaper: Shim) -> None:
     reaper.create("pod1", "/pause", annotations={**SANDBOX, "io.kubernetes.cri.sandbox-id": "pod1"}).start()
     keeper = reaper.create("keeper", "/bin/sh", "-c", DAEMON + "exec sleep 300", annotations=member_of("pod1"))
     keeper.start()
-    kept = _daemon(keeper)
+    kept = daemon_of(keeper)
     brief = reaper.create("brief", "/bin/sh", "-c", DAEMON + "exec sleep 300", annotations=member_of("pod1"))
     brief.start()
-    daemon = _daemon(brief)
+    daemon = daemon_of(brief)
     brief.kill(signal.SIGKILL)
     assert brief.wait() == 137
     assert not alive(daemon)
@@ -127,7 +127,7 @@ def test_a_daemon_dies_after_kill_9_of_the_shim(reaper: Shim) -> None:
     """containerd, docs/runtime-v2.md, "Commands": delete removes all that a dead shim left."""
     task = reaper.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
     task.start()
-    daemon = _daemon(task)
+    daemon = daemon_of(task)
     os.kill(shim_pid(reaper), signal.SIGKILL)
     done = reaper.command("delete", "c", "-bundle", str(reaper.folder / "c"))
     assert done.returncode == 0, done.stderr
@@ -141,7 +141,7 @@ def test_the_cgroup_goes_with_the_container(reaper: Shim) -> None:
     """docs/runtime.md, "Cgroups": it is made with the container, and removed at its end."""
     task = reaper.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
     task.start()
-    daemon = _daemon(task)
+    daemon = daemon_of(task)
     members = {int(pid) for path in _left(reaper) for pid in path.read_text().split()}
     assert members == {task.pid, daemon}
     task.kill(signal.SIGKILL)
@@ -151,11 +151,14 @@ def test_the_cgroup_goes_with_the_container(reaper: Shim) -> None:
 
 
 def test_stats_have_cpu_memory_and_tasks(shim: Shim) -> None:
-    """api/runtime/task/v3/shim.proto, Stats: an Any of cgroups' Metrics, which CRI reads (container_stats_list.go)."""
+    """containerd's TestContainerMetrics.
+
+    api/runtime/task/v3/shim.proto, Stats: an Any of cgroups' Metrics, which CRI reads (container_stats_list.go).
+    """
     task = shim.create("c", "/bin/sh", "-c", BUSY)
     task.start()
     task.stdout.wait_for(b"done")
-    cpu, memory, tasks = _figures(task.stats())
+    cpu, memory, tasks = figures(task.stats())
     assert 1_000_000 < cpu < 60_000_000_000
     assert 4096 < memory < 1 << 30
     assert tasks == 1
@@ -165,7 +168,7 @@ def test_stats_of_the_sandbox_are_the_shims(reaper: Shim) -> None:
     """containerd, api/runtime/task/v3/shim.proto, Stats. Ours: a sandbox has no process but the shim."""
     sandbox = reaper.create("pod1", "/pause", annotations={**SANDBOX, "io.kubernetes.cri.sandbox-id": "pod1"})
     sandbox.start()
-    _, memory, tasks = _figures(sandbox.stats())
+    _, memory, tasks = figures(sandbox.stats())
     assert memory > 1 << 20
     assert tasks == 1
 
@@ -175,7 +178,7 @@ def test_stats_of_what_has_ended_are_what_it_used(shim: Shim) -> None:
     task = shim.create("c", "/bin/sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3")
     task.start()
     assert task.wait() == 3
-    cpu, _, tasks = _figures(task.stats())
+    cpu, _, tasks = figures(task.stats())
     assert cpu > 1_000_000
     assert tasks == 0
 

@@ -74,6 +74,21 @@ def test_exec_kill_and_delete(containerd: Containerd, folder: Path) -> None:
     containerd.ctr("container", "rm", "long")
 
 
+def test_containerd_reads_the_metrics(containerd: Containerd, folder: Path) -> None:
+    """containerd's TestContainerMetrics, through ctr: it knows the type of the answer, and what is in it."""
+    script = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 300"
+    containerd.run("measured", folder, ["/bin/sh", "-c", script], "-d", "--null-io", check=True)
+    path = Path(f"/proc/{containerd.pid_of('measured')}/comm")
+    eventually(lambda: path.read_text() == "sleep\n")
+    shown = containerd.ctr("task", "metrics", "measured").stdout
+    found = {row[0]: int(row[1]) for row in map(str.split, shown.splitlines()) if row[1:] and row[1].isdecimal()}
+    containerd.ctr("task", "rm", "-f", "measured")
+    containerd.ctr("container", "rm", "measured")
+    assert found["pids.current"] == 1, shown
+    assert 4096 < found["memory.usage"] < 1 << 30, shown
+    assert 1000 < found["cpu.usage_usec"] < 60_000_000, shown
+
+
 def test_kill_9_of_the_shim_ends_the_process_and_the_task(containerd: Containerd, folder: Path) -> None:
     """containerd, docs/runtime-v2.md, "Commands": delete is for a shim that is SIGKILL'd with a running container."""
     containerd.run("orphan", folder, ["/bin/sleep", "300"], "-d", check=True)

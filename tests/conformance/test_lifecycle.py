@@ -32,7 +32,7 @@ def test_the_exit_code_is_exact(shim: Shim, code: int) -> None:
     assert (deleted.pid, deleted.exit_status) == (task.pid, code)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1, signal.SIGHUP])
 def test_death_by_signal_is_128_plus_the_signal(shim: Shim, number: int) -> None:
     """docs/runtime.md, "Applied": 128 + n for signal n, as a shell has it and runc."""
     task = shim.create("c", "/bin/sh", "-c", f"kill -{int(number)} $$; sleep 10")

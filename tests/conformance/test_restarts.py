@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.containerd import BUNDLE, REAPER, RUNC
+from tests.conformance.builds import another
+from tests.conformance.containerd import REAPER, RUNC
 from tests.conformance.processes import SHARED, alive, command_line, descriptors, eventually, find, parent
 
 if TYPE_CHECKING:
@@ -191,11 +192,7 @@ def test_thirty_pods_are_there_after_a_restart(containerd: Containerd, tmp_path:
 def test_a_new_build_takes_over_for_new_pods_only(containerd: Containerd, tmp_path: Path, remove: list[str]) -> None:
     """An upgrade of the runtime: what runs stays with the old one, and is still obeyed."""
     upgraded = tmp_path / "runtime"
-    shutil.copytree(BUNDLE, upgraded, symlinks=True)
-    build = (BUNDLE / "VERSION").read_text().strip()
-    for path in upgraded.rglob("*"):
-        if path.is_file() and not path.is_symlink() and build.encode() in path.read_bytes():
-            path.write_bytes(path.read_bytes().replace(build.encode(), f"{build[:-4]}beef".encode()))
+    version = another(upgraded, "beef")
     remove += ["old", "new"]
     containerd.run("old", tmp_path, ["/bin/sleep", "600"], "-d", "--null-io", check=True)
     old = containerd.pid_of("old")
@@ -203,7 +200,7 @@ def test_a_new_build_takes_over_for_new_pods_only(containerd: Containerd, tmp_pa
     shim = str(upgraded / "bin" / "containerd-shim-reaper-v2")
     containerd.run("new", tmp_path, ["/bin/sleep", "600"], "-d", "--null-io", runtime=shim, check=True)
     new = containerd.pid_of("new")
-    assert command_line(fork_server(new)).startswith(f"reaper-zygote {build[:-4]}beef")
+    assert command_line(fork_server(new)).startswith(f"reaper-zygote {version}")
     eventually(lambda: not alive(server), what="the end of the old fork server")
     assert alive(old)
     containerd.ctr("task", "rm", "-f", "new")

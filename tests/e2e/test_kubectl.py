@@ -105,6 +105,7 @@ def test_control_c_reaches_the_program(shell: Kubectl) -> None:
     typist.wait_for("code 130")
     typist.type("exit 7\n")
     assert typist.end() == 7
+    assert "closed stream" not in typist.seen  # as under the original: kubectl wrote to what was gone
 
 
 def test_input_is_piped_in_with_its_end(kubectl: Kubectl) -> None:

@@ -60,6 +60,11 @@ def test_a_sandbox_needs_no_process(tmp_path: Path) -> None:
     assert (found.is_sandbox, found.process) == (True, None)
 
 
+def test_a_program_called_pause_is_no_sandbox(tmp_path: Path) -> None:
+    """The original takes any program with that word in its path for one, and never runs it."""
+    assert not bundle.load(write_bundle(tmp_path, "/opt/pause/bin/pause")).is_sandbox
+
+
 def test_a_read_only_root_is_seen(tmp_path: Path) -> None:
     assert not _load(tmp_path, {"process": GOOD}).read_only
     assert _load(tmp_path, {"process": GOOD, "root": {"readonly": True}}).read_only
