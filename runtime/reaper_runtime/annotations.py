@@ -19,6 +19,7 @@ _CHOICES = {
 }
 _OVERLAY_NAME = "overlay-name"
 _TASK = "task"  # set by the operator on the Pods of a ReaperTask
+NAMES = (*_CHOICES, _OVERLAY_NAME, _TASK)  # all that are read, without PREFIX
 _OF_NAMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _MAX_NAME = 253  # of an object in Kubernetes
 _BY_ADMINISTRATOR = ("dns-mode", _OVERLAY_NAME)  # not read where REAPER_ANNOTATIONS_ENABLED is false

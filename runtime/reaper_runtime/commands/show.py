@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+from reaper_runtime import annotations
 from reaper_runtime.commands import lifecycle
 from reaper_runtime.commands.client import Supervisor
 from reaper_runtime.commands.home import OCI_VERSION, homes
@@ -100,7 +101,8 @@ def features() -> "dict[str, Any]":
             "mountExtensions": {"idmap": off},
         },
         "annotations": {},
-        "potentiallyUnsafeConfigAnnotations": ["reaper.runtime/"],
+        # Each by its name: of a prefix, the last character would have to be a dot.
+        "potentiallyUnsafeConfigAnnotations": [f"{annotations.PREFIX}{name}" for name in annotations.NAMES],
     }
 
 
