@@ -149,8 +149,7 @@ class Chaos:
             fd = os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
             return
-        os.write(fd, b"go\n")
-        os.close(fd)
+        say_go(fd)
 
     def _judge(self, game: Round, name: str, gate: Path, *, started: bool) -> None:
         code = self._code(name, gate)
@@ -245,6 +244,13 @@ def _at_rest(pid: int) -> int:
 
     eventually(is_the_same, LEFT_OPEN)
     return counts[-1]
+
+
+def say_go(fd: int) -> None:
+    """To who reads at the other end, if that was not killed meanwhile. Closes the descriptor."""
+    with suppress(BrokenPipeError):
+        os.write(fd, b"go\n")
+    os.close(fd)
 
 
 def _is_gone(pid: int) -> bool:

@@ -150,7 +150,7 @@ def console(oci: OciRuntime) -> Iterator[ConsoleSocket]:
 
 
 def test_a_terminal_goes_to_the_console_socket(oci: OciRuntime, console: ConsoleSocket) -> None:
-    """config.md "process.terminal"; runc's docs/terminals.md: its master side by SCM_RIGHTS."""
+    """config.md "process.terminal"; runc, terminals.md: its master side by SCM_RIGHTS."""
     master = _terminal(oci, console, "sh", "-c", "tty >/dev/null && read x && echo got $x")
     oci.ok("start", "c")
     os.write(master, b"word\n")

@@ -10,8 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[3]
 TESTS = {
-    f"{path.stem}::{node.name}": ast.get_docstring(node) or ""
-    for path in sorted((REPOSITORY / "tests" / "conformance").glob("test_*.py"))
+    f"{path.parent.stem}/{path.stem}::{node.name}": ast.get_docstring(node) or ""
+    for path in sorted((REPOSITORY / "tests" / "conformance").rglob("test_*.py"))
     for node in ast.parse(path.read_text()).body
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 }
@@ -19,7 +19,8 @@ OUR_PAGES = re.compile(r"(docs/(?!runtime-v2)[\w/-]+(?:\.md)?)(?:, \"([^\"]+)\")
 
 
 def test_there_are_conformance_tests() -> None:
-    assert len(TESTS) > 100
+    assert len(TESTS) > 150
+    assert {name.partition("/")[0] for name in TESTS} == {"conformance", "oci"}
 
 
 @pytest.mark.parametrize("test", TESTS)
