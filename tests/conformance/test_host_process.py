@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reaper_runtime.host import procfs
+from reaper_runtime.overlay import overlays
 from reaper_runtime.shim.sweep import SECONDS
 from reaper_runtime.state import STATE, PodState
 from reaper_runtime.wire import messages as m
@@ -47,6 +49,9 @@ def test_it_shares_every_namespace_but_that_of_mounts_with_the_node(reaper: Shim
     task.start()
     for kind in ("pid", "net", "ipc", "uts", "user", "cgroup"):
         assert Path(f"/proc/{task.pid}/ns/{kind}").readlink() == Path(f"/proc/self/ns/{kind}").readlink()
+    other = reaper.create("d", "/bin/sleep", "60")
+    mounts = {Path(f"/proc/{pid}/ns/mnt").readlink() for pid in (task.pid, other.pid, shim_pid(reaper), "self")}
+    assert len(mounts) == 3, "each container has its own, and the shim the node's"
 
 
 def test_what_it_writes_stays_in_its_overlay(reaper: Shim) -> None:
@@ -55,6 +60,8 @@ def test_what_it_writes_stays_in_its_overlay(reaper: Shim) -> None:
     write.start()
     assert write.wait() == 0
     write.delete()
+    (overlay,) = (each for each in overlays() if each.name == f"@containerd.{reaper.namespace}")
+    assert not overlay.is_used(procfs.roots()), "it is mounted, and no process holds it"
     read = reaper.create("r", "/bin/cat", "/etc/reaper-conformance")
     read.start()
     assert read.wait() == 0

@@ -167,6 +167,20 @@ def test_wait_before_start_is_answered_at_the_end(run: Run, service: TaskService
     assert run(story()) == 3
 
 
+def test_wait_gives_up_at_no_time(run: Run, service: TaskService, create: Create, loop: Loop) -> None:
+    """The original answers after an hour that the process has failed, which goes on."""
+
+    async def story() -> int:
+        await create("/bin/sleep", "60")
+        timers = len(loop._timers)
+        waiting = loop.spawn(service.wait(m.WaitRequest(id="c1")))
+        assert (waiting.done, len(loop._timers)) == (False, timers)
+        await service.kill(m.KillRequest(id="c1", signal=9))
+        return int((await waiting).exit_status)
+
+    assert run(story()) == 137
+
+
 def test_a_failed_start_is_not_an_exit_and_can_be_deleted(
     run: Run, service: TaskService, create: Create, recorder: Recorder
 ) -> None:
