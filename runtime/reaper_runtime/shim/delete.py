@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KILLED = 137  # 128 + SIGKILL: never 0, nobody knows how it would have ended
 _DEATH_SECONDS = 2.0  # of the 5 that containerd gives us
+_EXIT_SECONDS = 1.0  # and for a shim that dies: its connections are closed before its socket is
 
 
 def delete(namespace: str, name: str, bundle: str, root: str = STATE) -> DeleteResponse:
@@ -32,15 +33,18 @@ def delete(namespace: str, name: str, bundle: str, root: str = STATE) -> DeleteR
 
 
 def clear(state: PodState, records: "list[Record]", *, whole_pod: bool, mark: "Mark | None") -> None:
-    """Kill what is recorded, and what is in its cgroups and sessions, and forget it; of a whole pod what is marked."""
+    """Kill what is recorded, and what is in its cgroups and sessions, and forget it; of a whole pod what is marked.
+
+    A shim that lives keeps what is marked: it takes that back itself, and who kills it later has to find it.
+    """
     cgroups = mark.cgroups if mark else ()
     if records or cgroups:
         _kill(records, cgroups)
     for record in records:
         state.forget(record.name)
         _remove_cgroups(record.cgroups, state)
-    if mark and not state.holds(mark):
-        return  # a new pod has that id meanwhile
+    if mark and (not state.holds(mark) or _lives_on(mark)):
+        return  # or a new pod has that id meanwhile
     if mark:
         _remove_cgroups(cgroups, state)
         _remove_socket(mark.socket)
@@ -60,6 +64,17 @@ def _kill(records: "list[Record]", pod_cgroups: tuple[str, ...]) -> None:
     deadline = time.monotonic() + _DEATH_SECONDS
     for process in dying:
         _wait(process, deadline)
+
+
+def _lives_on(mark: "Mark") -> bool:
+    """Whether the shim is there, and does not end now."""
+    from reaper_runtime.host import procfs
+
+    shim = procfs.stat(mark.pid)
+    if shim is None or shim.start_time != mark.start_time:
+        return False
+    _wait(shim, time.monotonic() + _EXIT_SECONDS)
+    return procfs.is_alive(mark.pid, mark.start_time)
 
 
 def _remove_cgroups(cgroups: tuple[str, ...], state: PodState) -> None:

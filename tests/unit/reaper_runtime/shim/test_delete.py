@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("reaper")
 
 
 DEAD = 1 << 22  # a pid that no process has
+DYING_SECONDS = 0.2
 
 
 @pytest.fixture
@@ -248,6 +249,55 @@ def test_the_socket_of_a_living_shim_stays(tmp_path: Path, call: Callable[[str],
         (tmp_path / "address").write_text(f"unix://{tmp_path}/s")
         call("c1")
         assert (tmp_path / "s").exists()
+
+
+def test_a_living_shim_keeps_its_mark(
+    tmp_path: Path, state: PodState, call: Callable[[str], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody knows of its socket and its cgroups when it is killed later."""
+    monkeypatch.setattr("reaper_runtime.shim.delete._EXIT_SECONDS", 0.01)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        mark = Mark.of_this_process((), str(tmp_path / "s"))
+        state.mark(mark)
+        call("pod")
+        assert state.holds(mark)
+        assert (tmp_path / "s").exists()
+
+
+def test_a_shim_that_has_not_died_yet_is_waited_for(
+    tmp_path: Path, state: PodState, call: Callable[[str], tuple[int, int]]
+) -> None:
+    """make chaos, seed 4004: containerd asks for `delete` when its connection is closed, which on a busy machine is before
+    the socket is."""
+    pid = _shim_with_a_process(tmp_path / "s", state)
+    found = procfs.stat(pid)
+    assert found is not None
+    state.mark(Mark(pid, found.start_time, (), str(tmp_path / "s")))
+    call("pod")
+    assert not (tmp_path / "s").exists()
+    assert not Path(state.path).exists()
+
+
+def _shim_with_a_process(path: Path, state: PodState) -> int:
+    """A process that serves a socket, and ends some time after its only child, which is recorded. Gives its pid."""
+    receive, send = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+        child = _session()
+        _record(state, "pod", child)
+        os.write(send, b"x")
+        os.waitpid(child, 0)
+        signal.setitimer(signal.ITIMER_REAL, DYING_SECONDS)
+        signal.pause()  # ended by the signal
+    os.close(send)
+    assert os.read(receive, 1) == b"x"
+    os.close(receive)
+    return pid
 
 
 @pytest.mark.parametrize("address", ["", "unix:///no/such/socket", "x" * 300, "\n"])
