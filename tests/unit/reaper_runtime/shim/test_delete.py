@@ -269,8 +269,8 @@ def test_a_living_shim_keeps_its_mark(
 def test_a_shim_that_has_not_died_yet_is_waited_for(
     tmp_path: Path, state: PodState, call: Callable[[str], tuple[int, int]]
 ) -> None:
-    """make chaos, seed 4004: containerd asks for `delete` when its connection is closed, which on a busy machine is before
-    the socket is."""
+    """make chaos, seed 4004: containerd asks for `delete` when its connection is closed, which may be before the socket
+    is."""
     pid = _shim_with_a_process(tmp_path / "s", state)
     found = procfs.stat(pid)
     assert found is not None
