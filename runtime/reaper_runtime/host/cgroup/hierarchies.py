@@ -63,21 +63,36 @@ def find(mountinfo: str) -> Hierarchies:
 
 
 def parse(lines: "Iterable[str]", writable: "Callable[[str], bool]") -> dict[str, str]:
-    """Mount points in /proc/PID/mountinfo (proc(5)) that `writable` says yes to; of two the later, which is on top."""
+    """Mount points in /proc/PID/mountinfo (proc(5)) that `writable` says yes to.
+
+    Of two the one that has more of the hierarchy, as a node of kind has kubelet's part mounted too; else the later,
+    which is on top.
+    """
     mounts: dict[str, str] = {}
+    depths: dict[str, int] = {}
     for line in lines:
         before, _, after = line.partition(" - ")
         kind, *rest = after.split() or [""]
         if not kind.startswith("cgroup"):
             continue
-        place = before.split()[4].replace("\\040", " ")
+        root, place = before.split()[3:5]
+        place = place.replace("\\040", " ")
         if not writable(place):
             continue
-        if kind == "cgroup2":
-            mounts[UNIFIED] = place
-        elif kind == "cgroup" and len(rest) > 1:
-            mounts.update((name, place) for name in rest[1].split(",") if name not in ("rw", "ro"))
+        depth = root.rstrip("/").count("/")
+        for name in _names(kind, rest):
+            if depth <= depths.get(name, depth):
+                mounts[name], depths[name] = place, depth
     return mounts
+
+
+def _names(kind: str, rest: list[str]) -> list[str]:
+    """The controllers of a version 1 hierarchy, or UNIFIED. rest: source and options of the mount."""
+    if kind == "cgroup2":
+        return [UNIFIED]
+    if kind != "cgroup" or len(rest) < 2:
+        return []
+    return [name for name in rest[1].split(",") if name not in ("rw", "ro")]
 
 
 def _writable(place: str) -> bool:

@@ -40,6 +40,23 @@ def test_version_1_alone() -> None:
     assert set(found.tracking()) == {"pids", "memory", "cpuacct"}
 
 
+@pytest.mark.parametrize("top", ["", "/docker/4711"], ids=["cgroup namespace of its own", "none"])
+def test_a_part_of_a_hierarchy_that_is_mounted_too_is_not_taken_for_it(top: str) -> None:
+    """A node of kind has kubelet's cgroups once more, below the others: containers were outside the Pod's there."""
+    whole = f"35 31 0:32 {top or '/'} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
+    parts = [
+        f"{number} 35 0:32 {top}/{name} /sys/fs/cgroup/memory/{name} rw - cgroup cgroup rw,memory"
+        for number, name in ((81, "kubelet"), (82, "kubelet.slice"))
+    ]
+    for lines in ([whole, *parts], [*parts, whole]):
+        assert parse(lines, lambda _: True) == {"memory": f"{ROOT}/memory"}
+
+
+def test_of_two_mounts_of_the_same_the_later_is_on_top() -> None:
+    again = V2.replace(ROOT, "/elsewhere")
+    assert parse([V2, again], lambda _: True) == {UNIFIED: "/elsewhere"}
+
+
 @pytest.mark.parametrize("lines", [[], HYBRID[:1], ["nonsense"], ["1 2 0:1 / /x rw - cgroup"]])
 def test_none(lines: list[str]) -> None:
     assert parse(lines, lambda _: True) == {}
