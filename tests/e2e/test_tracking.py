@@ -57,7 +57,10 @@ def test_daemons_end_with_their_container_while_its_neighbour_runs(kubectl: Kube
 
 
 def test_cpu_and_memory_of_containers_are_seen(kubectl: Kubectl, node: Node) -> None:
-    """By kubelet's summary, and by the metrics that kubectl top is made of."""
+    """By kubelet's summary, and by the metrics that kubectl top is made of.
+
+    Of a Pod as a whole kubelet knows what is in the cgroup that it made: the container that asks for that is there.
+    """
     for name, asks in (("free", {}), ("counted", CGROUP)):
         manifest = pod(name, container("main", *eats(EATEN >> 20, 2)), nodeName=node.name)
         manifest["metadata"]["annotations"] = asks
@@ -65,9 +68,16 @@ def test_cpu_and_memory_of_containers_are_seen(kubectl: Kubectl, node: Node) -> 
         kubectl.apply(manifest)
     base = f"/api/v1/nodes/{node.name}/proxy"
 
+    def summary() -> list[Object]:
+        pods: list[Object] = json.loads(kubectl.run("get", "--raw", f"{base}/stats/summary").out)["pods"]
+        return [each for each in pods if each["podRef"]["namespace"] == kubectl.namespace]
+
+    def of_pod(name: str) -> int:
+        (found,) = (each for each in summary() if each["podRef"]["name"] == name)
+        return int(found.get("memory", {}).get("workingSetBytes", 0))
+
     def used() -> dict[str, tuple[float, int]]:
-        pods = json.loads(kubectl.run("get", "--raw", f"{base}/stats/summary").out)["pods"]
-        ours = [each for each in pods if each["podRef"]["namespace"] == kubectl.namespace]
+        ours = summary()
         rows = {each["podRef"]["name"]: each["containers"][0] for each in ours if each.get("containers")}
         return {
             name: (row["cpu"].get("usageCoreNanoSeconds", 0) / 1e9, row["memory"].get("workingSetBytes", 0))
@@ -81,6 +91,9 @@ def test_cpu_and_memory_of_containers_are_seen(kubectl: Kubectl, node: Node) -> 
 
     eventually(enough, 45, "the summary shows what both use")
     assert all(cpu < 60 and memory < 4 * EATEN for cpu, memory in used().values())
+    eventually(lambda: of_pod("counted") > EATEN, 45, "the summary shows what the Pod uses")
+    assert of_pod("counted") < 4 * EATEN
+    assert of_pod("free") < EATEN
     metrics = kubectl.run("get", "--raw", f"{base}/metrics/resource").out
     where = f'container="main",namespace="{kubectl.namespace}",pod="free"'
     assert re.search(rf"^container_memory_working_set_bytes{{{where}}} [\d.e+]{{5,}}", metrics, re.MULTILINE)
