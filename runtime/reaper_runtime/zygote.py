@@ -29,6 +29,7 @@ def main(build: str) -> "NoReturn":
     os.setsid()
     os.umask(0o022)
     os.chdir("/")
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what containerd has inherited, say: nobody else sees it closed
     path = launch.socket_path(build)
     os.makedirs(launch.RUN_DIRECTORY, mode=0o711, exist_ok=True)
     listener = bootstrap.listen(path)

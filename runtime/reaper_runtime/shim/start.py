@@ -105,6 +105,8 @@ def _become_cold(launch: "Launch", fd: int) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
+        os.closerange(3, fd)  # as the fork server does
+        os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
 
         from reaper_runtime import zygote
 

@@ -37,15 +37,13 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaper: Reaper) -> i
     if pid == 0:
         try:
             os.dup2(send, 1)
-            os.close(receive)
-            os.close(send)
             signal.set_wakeup_fd(-1)
             zygote.main("test")
         finally:
             os._exit(0)
     os.close(send)
     assert os.read(receive, 100) == b"ready\n"
-    assert os.read(receive, 100) == b""  # it keeps nothing of who started it
+    assert os.read(receive, 100) == b""  # it keeps nothing that it has inherited: `send` was left open in it
     os.close(receive)
     return pid
 
