@@ -49,7 +49,7 @@ async def test_unfinished_tasks_are_queued(loop: FakeLoop, queue: WorkQueue[Key]
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (Unavailable(0, "no route"), "resync failed: no route"),
+        (Unavailable(0, "no route"), "resync failed, which is tried again: no route"),
         (NotFound(404, "x"), "the API server does not know ReaperTasks: install crds/reapertask.yaml"),
     ],
 )
@@ -89,6 +89,30 @@ async def test_the_first_one_is_repeated_until_it_succeeds(queue: WorkQueue[Key]
     await Resync(cluster, queue, health, FakeClock()).until_success(pause=0)
     assert tries == 4  # the last one lists the Pods, then the tasks
     assert len(queue) == 1
+
+
+async def test_what_is_the_same_for_long_is_said_once(
+    queue: WorkQueue[Key], health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster, told = FakeCluster(), []
+    resync = Resync(cluster, queue, health, FakeClock(), unserved=lambda: told.append("unserved"))
+    faults: list[ClusterError | None] = [
+        *(Unavailable(503, "starting"),) * 3,
+        *(NotFound(404, "x"),) * 3,
+        None,
+        NotFound(404, "x"),
+    ]
+    for error in faults:
+
+        def fault(call: str, done: bool, error: ClusterError | None = error) -> None:  # noqa: FBT001 - see Fault
+            if error is not None:
+                raise error
+
+        cluster.fault = fault
+        await resync.once()
+    missing = "the API server does not know ReaperTasks: install crds/reapertask.yaml"
+    assert caplog.messages == ["resync failed, which is tried again: starting", missing, missing]
+    assert told == ["unserved"] * 4
 
 
 async def test_at_rest_no_task_is_looked_at(queue: WorkQueue[Key], health: Health) -> None:

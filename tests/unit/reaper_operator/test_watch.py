@@ -1,0 +1,75 @@
+"""watch.py: what an end of Kopf may leave in the log. The rest runs in tests/integration."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+
+import aiohttp
+import kopf
+import pytest
+
+from reaper_operator.watch import in_words, is_of_the_cluster, pass_over_lost_requests
+
+
+async def abandoned(error: Exception) -> None:
+    """A task that fails, and that nobody asks how it ended."""
+
+    async def fail() -> None:
+        raise error
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    error.__traceback__ = None  # which leads back to the task
+    del task
+    gc.collect()
+
+
+@pytest.mark.parametrize(
+    "error", [aiohttp.ClientConnectionError("Connection closed"), aiohttp.ServerDisconnectedError("cut off by the end")]
+)
+async def test_a_request_that_the_end_cut_off_is_no_traceback(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.get_running_loop().set_exception_handler(pass_over_lost_requests)
+    await abandoned(error)
+    assert str(error) not in caplog.text
+
+
+async def test_any_other_fault_is_still_told(caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.get_running_loop().set_exception_handler(pass_over_lost_requests)
+    await abandoned(ZeroDivisionError("a fault of ours"))
+    assert "Task exception was never retrieved" in caplog.text
+    assert "a fault of ours" in caplog.text
+
+
+async def test_without_it_the_end_would_print_one(caplog: pytest.LogCaptureFixture) -> None:
+    await abandoned(aiohttp.ClientConnectionError("Connection closed"))
+    assert "Connection closed" in caplog.text
+
+
+OF_THE_CLUSTER = (
+    aiohttp.ClientPayloadError("Response payload is not completed"),
+    aiohttp.ClientConnectionError("Cannot connect"),
+    TimeoutError(),
+    kopf.LoginError("Ran out of valid credentials"),
+    json.JSONDecodeError("Expecting value", "<html>", 0),
+)
+OURS = (OSError(98, "address already in use"), RuntimeError("a framework bug"), KeyError("a fault of ours"))
+
+
+def test_what_comes_over_the_network_is_no_fault_of_ours() -> None:
+    assert [error for error in (*OF_THE_CLUSTER, *OURS) if is_of_the_cluster(error)] == list(OF_THE_CLUSTER)
+
+
+class Answered(Exception):
+    """As Kopf has the API server's words: in one argument with all the rest, and by themselves."""
+
+    message = "pods is forbidden"
+
+
+def test_words() -> None:
+    assert in_words(Answered("pods is forbidden", {"kind": "Status"})) == "pods is forbidden"
+    assert in_words(aiohttp.ServerDisconnectedError()) == "Server disconnected"
+    assert in_words(TimeoutError()) == "TimeoutError"
