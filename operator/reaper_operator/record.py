@@ -18,6 +18,8 @@ from reaper_operator.key import Key
 
 logger = logging.getLogger(__name__)
 
+_OF_A_NAMESPACE_THAT_GOES = "because it is being terminated"  # nothing new is made in it, as it should be
+
 Body = dict[str, Any]
 Clock = Callable[[], datetime]
 """The time now, in UTC, in whole seconds: Kubernetes keeps no more."""
@@ -77,7 +79,8 @@ class Record:
         try:
             await self._cluster.create_event(event)
         except ClusterError as error:  # news, not state: nothing depends on it
-            logger.warning("no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
+            level = logging.DEBUG if _OF_A_NAMESPACE_THAT_GOES in error.message else logging.WARNING
+            logger.log(level, "no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
 
 
 def _in_words(status: TaskStatus) -> str:

@@ -58,3 +58,14 @@ async def test_news_that_cannot_be_told_are_no_fault(
     await record.write(statuses.begun(record.head.status, PodObservation("h", "p", Phase.RUNNING), record.at))
     assert cluster.status(key)["phase"] == "Running"
     assert "no Event Running: no" in caplog.messages
+
+
+async def test_a_namespace_that_goes_takes_no_news(
+    cluster: FakeCluster, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may go with ten thousand tasks in it: a warning for each would be noise."""
+    caplog.set_level("INFO")
+    record = await read(cluster, key)
+    cluster.fault = forbid("create_event", "unable to create new content in namespace x because it is being terminated")
+    await record.write(statuses.begun(record.head.status, PodObservation("h", "p", Phase.RUNNING), record.at))
+    assert [line for line in caplog.messages if "no Event" in line] == []
