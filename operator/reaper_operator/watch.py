@@ -19,6 +19,7 @@ from reaper_operator import discovery, handlers
 from reaper_operator.discovery import Call
 from reaper_operator.errors import ClusterError
 from reaper_operator.health import Health
+from reaper_operator.words import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -112,11 +113,6 @@ class Watch:
 def is_of_the_cluster(error: BaseException) -> bool:
     """Whether what ended Kopf came over the network; its errors are not exported. Anything else is a fault of ours."""
     return isinstance(error, OF_THE_NETWORK) or type(error).__module__.startswith("kopf.")
-
-
-def in_words(error: BaseException) -> str:
-    """What the API server said, where it said something."""
-    return str(getattr(error, "message", None) or "") or str(error) or type(error).__name__
 
 
 def quieten() -> None:

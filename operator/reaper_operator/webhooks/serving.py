@@ -29,6 +29,7 @@ from reaper_operator.webhooks.listener import Listener
 from reaper_operator.webhooks.registration import Registration
 from reaper_operator.webhooks.rotation import Terms
 from reaper_operator.webhooks.tls import Shown
+from reaper_operator.words import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Webhooks:
             except Exception as error:
                 if not watch.is_of_the_cluster(error):
                     raise
-                self._fail(f"serving webhooks has broken off, and begins anew: {watch.in_words(error)}")
+                self._fail(f"serving webhooks has broken off, and begins anew: {in_words(error)}")
             self._stop.wait(PAUSE)
 
     def _fail(self, text: str) -> None:

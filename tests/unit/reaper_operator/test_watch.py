@@ -13,7 +13,7 @@ import pytest
 
 from reaper_operator.errors import NotFound
 from reaper_operator.health import Health, Pulse
-from reaper_operator.watch import Watch, in_words, is_of_the_cluster, pass_over_lost_requests
+from reaper_operator.watch import Watch, is_of_the_cluster, pass_over_lost_requests
 
 
 async def abandoned(error: Exception) -> None:
@@ -109,15 +109,3 @@ OURS = (OSError(98, "address already in use"), RuntimeError("a framework bug"), 
 
 def test_what_comes_over_the_network_is_no_fault_of_ours() -> None:
     assert [error for error in (*OF_THE_CLUSTER, *OURS) if is_of_the_cluster(error)] == list(OF_THE_CLUSTER)
-
-
-class Answered(Exception):
-    """As Kopf has the API server's words: in one argument with all the rest, and by themselves."""
-
-    message = "pods is forbidden"
-
-
-def test_words() -> None:
-    assert in_words(Answered("pods is forbidden", {"kind": "Status"})) == "pods is forbidden"
-    assert in_words(aiohttp.ServerDisconnectedError()) == "Server disconnected"
-    assert in_words(TimeoutError()) == "TimeoutError"
