@@ -87,8 +87,12 @@ class Resync:
     async def _compare(self) -> None:
         pods: dict[str, PodObservation] = {}
         async for body in self._cluster.unfinished_pods():
-            if key_of_owner(body) is not None:
-                pods[body["metadata"]["uid"]] = observe(body)
+            try:
+                if key_of_owner(body) is not None:
+                    pods[body["metadata"]["uid"]] = observe(body)
+            except Exception:  # one odd Pod must not keep the others from a look
+                name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+                logger.exception("Pod %s cannot be made out, and is passed over", name)
         now = self._clock()
         phases: Counter[str] = Counter()
         async for task in self._cluster.unfinished_tasks():
@@ -106,9 +110,13 @@ def next_look(task: Body, pods: Mapping[str, PodObservation], now: datetime) -> 
     """When a reconcile might do or write something, as far as the task and `pods` say: all that are not over, by their
     UID. None: not before something changes."""
     try:
-        head = TaskHead.model_validate(task)
-    except ValueError:
+        return _next_look(task, pods, now)
+    except Exception:  # noqa: BLE001 - one odd task must not keep the others from a look
         return now  # the reconcile says in the log what is wrong with it
+
+
+def _next_look(task: Body, pods: Mapping[str, PodObservation], now: datetime) -> datetime | None:
+    head = TaskHead.model_validate(task)
     pod = pods.get(head.status.pod_uid or "")
     if pod is None and statuses.is_under_way(head.status):
         return now  # it is missing, or over
