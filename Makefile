@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
 CLUSTER := PYTHONPATH=tests/e2e $(PYTHON) -m cluster
 
-.PHONY: help demo test check unit integration conformance conformance-all chaos fuzz e2e tutorial screens bench generate lock runtime images cluster control-plane install cluster-down clean
+.PHONY: help demo test check unit integration conformance conformance-all chaos fuzz cert-manager e2e tutorial screens bench generate lock runtime images cluster control-plane install cluster-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ chaos: runtime ## 200 times kill -9 of workloads, shims, fork servers and contai
 fuzz: $(VENV)/.ready ## a million random inputs for the ttrpc server, and a million guided by coverage; ARGS="--seed 7 --inputs 10000"
 	$(PYTHON) -m tests.fuzz.ttrpc_server $(ARGS)
 	$(PYTHON) -m tests.fuzz.guided $(ARGS)
+
+cert-manager: control-plane ## webhooks with a real cert-manager (first time: 4 minutes more); not part of make test
+	@$(CLUSTER) path cert-manager >/dev/null
+	$(PYTEST) tests/cert_manager
 
 e2e: cluster install ## kubectl and YAML against the cluster
 	$(PYTEST) tests/e2e

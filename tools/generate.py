@@ -1,4 +1,5 @@
-"""`make generate`: write what is derived from the models and the rules in api/ and from tables in the runtime.
+"""`make generate`: write what is derived from the models and the rules in api/, from tables in the runtime, and from
+the models of the Kubernetes client.
 
 With --check: say what differs, and write nothing.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+import pod_fields
 import rules_page
 from reaper_api.ruleset import policy
 from reaper_api.ruleset.image import PLACEHOLDERS
@@ -21,6 +23,7 @@ from reaper_runtime.config import KEYS, PREFIX, WITHOUT_MEANING
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 RULES = ROOT / "docs" / "rules.md"
+POD_FIELDS = ROOT / "api" / "reaper_api" / "ruleset" / "pod_fields.py"
 POLICIES = ROOT / "charts" / "reaper" / "files" / "rules.yaml"
 BEGIN, END = "<!-- keys: written by make generate -->\n", "<!-- end of keys -->\n"
 CRD = ("crds/reapertask.yaml", "charts/reaper/files/reapertask.yaml")
@@ -35,6 +38,7 @@ def generated() -> dict[Path, str]:
         **{ROOT / path: crd for path in CRD},
         CONFIGURATION: configuration(CONFIGURATION.read_text()),
         RULES: rules_page.page(),
+        POD_FIELDS: pod_fields.module(),
         POLICIES: policies(),
     }
 

@@ -25,6 +25,7 @@ REFUSALS = (
 # How the scheduler puts it: a cordon, and the taints of the node lifecycle controller.
 CORDONED = "were unschedulable"
 NOT_READY = re.compile(r"node\.kubernetes\.io/(not-ready|unreachable)")
+UNNAMED_TAINT = "had untolerated taint(s)"  # in Kubernetes 1.36, without a word which
 
 
 def of_refusal(message: str, namespace: str) -> str | None:
@@ -47,4 +48,7 @@ def of_unscheduled(message: str, node: str) -> str | None:
         return f"a cordoned node takes no new Pod until: {CORDONED_NODE}".format(node=node)
     if NOT_READY.search(message):
         return f"a node that is not ready takes no new Pod; why it is not: {SILENT_NODE}".format(node=node)
+    if UNNAMED_TAINT in message:
+        text = f"a taint keeps new Pods away, which a node that is not ready has too; which one: {SILENT_NODE}"
+        return text.format(node=node)
     return None

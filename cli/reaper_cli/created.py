@@ -1,4 +1,4 @@
-"""What a verb shows of the task that it has made, or that it would make: a line, or the object."""
+"""What a verb shows of the task that it has made, or that it would make: a line, or the object, or what is wrong."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ def show(cluster: Cluster, body: Body, output: str, line: str, dry_run: str) -> 
     cluster.call("get", printing.kind_and_name(body), f"--namespace={body['metadata']['namespace']}", "-o", output)
 
 
-def show_unsent(body: Body, output: str, line: str) -> None:
-    """`body` as it would be sent, checked as far as that goes without an API server. A Problem where it is wrong."""
+def refuse_wrong(body: Body, next: str = "") -> None:  # noqa: A002 - as in Problem
+    """A Problem with all that the table of rules has against a task."""
     from reaper_api.ruleset.rule import Severity
     from reaper_api.ruleset.table import findings
 
     wrong = [found.violation.text for found in findings(body) if found.rule.severity is Severity.ERROR]
     if wrong:
-        raise Problem("; ".join(wrong))
+        raise Problem("; ".join(wrong), next)
+
+
+def show_unsent(body: Body, output: str, line: str) -> None:
+    """`body` as it would be sent, checked as far as that goes without an API server. A Problem where it is wrong."""
+    refuse_wrong(body)
     if not _printed(body, output, line + REMARK[CLIENT]):
         raise click.UsageError(
             f"-o {output} takes kubectl: pipe the output of -o json to kubectl create --dry-run=client"

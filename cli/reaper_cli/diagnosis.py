@@ -167,6 +167,8 @@ def _unscheduled(task: Task, nodes: Sequence[Node], wanted: str) -> Cause:
         if node.runtime != NODE_READY:
             why = f": {node.error}" if node.error else ""
             return Cause(f"node {wanted} does not have the runtime{why}", ("kubectl reaper nodes",))
+        if not node.healthy:
+            return Cause(f"node {wanted} is not ready", (known.SILENT_NODE.format(node=wanted),))
         if node.cordoned:
             return Cause(f"node {wanted} is cordoned", (known.CORDONED_NODE.format(node=wanted),))
     if not any(node.runtime == NODE_READY for node in nodes):

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reaper_api.ruleset.rule import Admission, Rule, Severity
+from reaper_api.ruleset.schema import fields_of
 from reaper_api.ruleset.table import BY_ID, findings, is_task, runtime_class
+from reaper_api.ruleset.template import template_of
 from reaper_api.vocabulary import RUNTIME_CLASS
 from reaper_cli.manifests import documents, items
 from reaper_cli.places import place_of, places_on
@@ -35,7 +37,16 @@ class Scope:
         name = runtime_class(body)
         if name is None:
             return is_task(body)
-        return self.everything or name in self.runtime_classes
+        return self.everything or name in self.runtime_classes or self._means(body)
+
+    def _means(self, body: Mapping[str, Any]) -> bool:
+        """Whether its RuntimeClass is in a field that does not exist, such as runtimeClass."""
+        template = template_of(body)
+        spec = template.spec if template else {}
+        return any(
+            isinstance(value, str) and value in self.runtime_classes and key not in fields_of("PodSpec")
+            for key, value in spec.items()
+        )
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from reaper_cli.errors import Interrupted, Terminated
+from reaper_cli.errors import Interrupted, Problem, Terminated
 from reaper_cli.options import COMPLETE_VARIABLE, target_flags
 from reaper_cli.session import Session
-from reaper_cli.streams import be_lenient
+from reaper_cli.streams import be_lenient, on_a_disk_that_may_be_full
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -128,7 +128,8 @@ def main() -> NoReturn:
     be_lenient()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    plugin.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
+    with on_a_disk_that_may_be_full(Problem.exit_code):
+        plugin.main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     sys.exit(0)
 
 

@@ -70,7 +70,7 @@ class Runner(Verb):
             if "extra argument" not in error.message:
                 raise
             advice = f"what shall run stands after --, such as: {ctx.command_path} … -- /bin/date"
-            raise click.UsageError(f"{error.message} {advice}", ctx) from error
+            raise click.UsageError(f"{error.message.rstrip('.')}: {advice}", ctx) from error
         ctx.params["command"] = tuple(args[end + 1 :])
         return rest
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from click import UsageError
+
 from reaper_api.vocabulary import LABEL_TASK_UID
 from reaper_cli.cluster import PODS, TASKS, Body, Cluster, Selection
 from reaper_cli.errors import NotFound, Problem
 from reaper_cli.task import Task, attempt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def find(cluster: Cluster, name: str, namespace: str = "") -> Task:
@@ -22,6 +24,16 @@ def find(cluster: Cluster, name: str, namespace: str = "") -> Task:
         raise NotFound(
             f"there is no ReaperTask {name} in namespace {place}", f"kubectl reaper get -n {place}"
         ) from error
+
+
+def select(cluster: Cluster, names: Sequence[str], labels: str, fits: Callable[[Task], bool]) -> list[Task]:
+    """The tasks that are named; without names those that have the labels, and fit. A usage error without either."""
+    if bool(names) == bool(labels):
+        raise UsageError("which tasks? Name them, or select them with -l")
+    if names:
+        return [find(cluster, name) for name in names]
+    found = map(Task.read, cluster.list(TASKS, Selection(cluster.namespace, labels=labels)))
+    return [task for task in found if fits(task)]
 
 
 def attempts(cluster: Cluster, task: Task) -> list[Body]:

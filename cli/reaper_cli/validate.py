@@ -47,6 +47,13 @@ class _Program(click.Command):
         be_lenient()
         return super().main(*args, **extra)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Of the verb too: what could not be written is no finding."""
+        from reaper_cli.streams import on_a_disk_that_may_be_full
+
+        with on_a_disk_that_may_be_full(UNUSABLE):
+            return super().invoke(ctx)
+
 
 @click.command(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("files", nargs=-1, type=click.Path(), metavar="FILE...")

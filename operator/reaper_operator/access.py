@@ -34,5 +34,13 @@ class Access(Configuration):
     def _read(self, into: Configuration) -> None:
         if self._in_cluster:
             config.load_incluster_config(client_configuration=into)  # type: ignore[no-untyped-call]
-        else:
+            return
+        try:
             config.load_kube_config(self._kubeconfig, client_configuration=into)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError):
+            raise
+        except Exception as error:  # the client trips in many ways over what is none, or is half written
+            what = " ".join(str(error).split())
+            raise config.ConfigException(f"{self._kubeconfig or '$KUBECONFIG'} is no kubeconfig: {what}") from error
+        if not into.host.startswith(("http://", "https://")):
+            raise config.ConfigException(f"the server of {self._kubeconfig or '$KUBECONFIG'} is no URL: {into.host!r}")

@@ -10,7 +10,8 @@ ClusterError      a call to the API server failed; tried again unless somebody d
 ├── Invalid       the object has wrong fields
 ├── NotFound
 ├── NotLeader     the Lease is not ours, or not any more: the request was not sent
-└── Unavailable   timeouts, 429, 5xx, no connection, no JSON
+├── Unavailable   timeouts, 429, 5xx, no connection, no JSON
+└── Unreadable    an object that makes no sense to this operator
 """
 
 
@@ -76,3 +77,10 @@ class NotLeader(ClusterError):
 
 class Unavailable(ClusterError):
     """No answer, one that is not from Kubernetes, 429 or 5xx."""
+
+
+class Unreadable(ClusterError):
+    """An object that makes no sense to this operator: somebody else's schema allows it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(200, what)

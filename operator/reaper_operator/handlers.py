@@ -81,7 +81,7 @@ def until_expiry(task: Mapping[str, Any], now: datetime) -> float | None:
     return max((expiry - now).total_seconds(), 0.0) if expiry is not None else None
 
 
-def settings(*, instance: str, exit_timeout: float) -> kopf.OperatorSettings:
+def settings(*, instance: str) -> kopf.OperatorSettings:
     """Kopf as a watcher and nothing else: it writes no annotation, no finalizer, no Event, and looks at no
     CRD."""
     result = kopf.OperatorSettings()
@@ -95,5 +95,5 @@ def settings(*, instance: str, exit_timeout: float) -> kopf.OperatorSettings:
     result.watching.server_timeout, result.watching.client_timeout = 300, 330  # a stream that hangs ends by itself
     result.networking.request_timeout, result.networking.connect_timeout = 30, 10
     result.networking.enforce_retry_after = True
-    result.process.ultimate_exiting_timeout = exit_timeout
+    result.process.ultimate_exiting_timeout = None  # or it kills the process, where only the watch begins anew
     return result

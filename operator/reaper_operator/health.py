@@ -51,6 +51,7 @@ class Health:
         self.resync = resync
         self.leading = False
         self.watching = False
+        self.watch_fault = ""  # why not, where it is known
         self.stopping = False
         self.webhooks: str | None = None  # why they are not served, where they are to be
 
@@ -74,7 +75,7 @@ class Health:
         if not self.leading:
             return self._standby_problem()
         if not self.watching:
-            return "not watching yet"
+            return self.watch_fault or "not watching yet"
         failing = self.resync.seconds_failing()
         return None if failing is None else f"the API server has not answered a resync for {failing:.0f} s"
 

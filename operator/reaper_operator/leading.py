@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import kopf
 
-from reaper_api.vocabulary import MANAGER
 from reaper_operator import connection, handlers
 from reaper_operator.access import Access
 from reaper_operator.cluster import Cluster
+from reaper_operator.discovery import Call
 from reaper_operator.health import Health
 from reaper_operator.known import KnownTasks
 from reaper_operator.last_seen import LastSeenPods
@@ -22,6 +21,7 @@ from reaper_operator.reconcile import Reconciler
 from reaper_operator.resync import Resync
 from reaper_operator.settings import Settings
 from reaper_operator.telemetry import Telemetry
+from reaper_operator.watch import Watch
 from reaper_operator.workers import Workers
 from reaper_operator.workqueue import WorkQueue
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_ANSWER_PAUSE = 2.0  # seconds between two questions to an API server that does not answer yet
-# Kopf would otherwise look our user up in an /etc/passwd that is not there. It is a NewType there, not exported.
-IDENTITY: Any = MANAGER
 
 
 def now() -> datetime:
@@ -48,14 +46,16 @@ class Leading:
         settings: Settings,
         configuration: Access,
         cluster: Cluster,
+        call: Call,
         health: Health,
         metrics: Metrics,
         telemetry: Telemetry,
     ) -> None:
+        """`call`: Transport.call, without a fence, for what is only asked."""
         self._settings = settings
         self._health = health
         self._server = configuration.host
-        self._watching, available = asyncio.Event(), asyncio.Event()
+        available = asyncio.Event()
         queue: WorkQueue[Key] = WorkQueue(
             asyncio.get_running_loop().call_later,
             available.set,
@@ -66,66 +66,54 @@ class Leading:
         last_seen, known = LastSeenPods(), KnownTasks()
         reconcile = Reconciler(cluster, last_seen, now, queue.add_later, known)
         self._workers = Workers(queue, reconcile, available, count=settings.workers, telemetry=telemetry)
-        self._resync = Resync(cluster, queue, health, now, counted=metrics.tasks.counted, listed=known.listed)
-        self._registry = kopf.OperatorRegistry()
-        connection.register_login(self._registry, configuration)
-        handlers.register(self._registry, queue, last_seen, now, known)
+        registry = kopf.OperatorRegistry()
+        connection.register_login(registry, configuration)
+        handlers.register(registry, queue, last_seen, now, known)
+        self._watch = Watch(registry, call, health)
+        self._resync = Resync(
+            cluster,
+            queue,
+            health,
+            now,
+            counted=metrics.tasks.counted,
+            listed=known.listed,
+            unserved=self._watch.begin_anew,
+        )
 
     async def until(
         self, stop: asyncio.Event, *, watching: Callable[[], None], hand_over: Callable[[], Awaitable[None]]
     ) -> None:
         """Work until `stop`, or until a part ends by itself, which sets `stop`; raises what ended it. `watching` is
-        called when Kopf has begun, `hand_over` when the last write is done."""
+        called whenever Kopf has begun, `hand_over` when the last write is done."""
         if not await done_before(stop, self._resync.until_success(pause=FIRST_ANSWER_PAUSE)):
             await hand_over()
             return
-        logger.info("watching ReaperTasks of %s with %d workers", self._server, self._settings.workers)
+
+        def begun() -> None:
+            watching()
+            logger.info("watching ReaperTasks of %s with %d workers", self._server, self._settings.workers)
+
         again = asyncio.create_task(self._resync.for_ever(interval=self._settings.resync_seconds))
         work = asyncio.create_task(self._workers.run())
         told = asyncio.create_task(stop.wait())
-        readiness = asyncio.create_task(self._once_watching(watching))
         # Kopf cancels at its end every task of the loop that was not there at its start: let ours begin before.
         await asyncio.sleep(0)
-        watch = asyncio.create_task(self._watch(stop))
+        watch = asyncio.create_task(self._watch.run(begun))
         parts = {again, work, watch}
         # Kopf takes seconds to end, and writes nothing: the Lease does not wait for it.
         ended, _ = await asyncio.wait({*parts, told}, return_when=asyncio.FIRST_COMPLETED)
         limit = time.monotonic() + self._settings.exit_seconds
         self._health.stopping = True
         stop.set()
-        asyncio.get_running_loop().set_exception_handler(pass_over_cut_connections)
+        self._watch.end()
         self._workers.stop()
         again.cancel()
-        readiness.cancel()
         await asyncio.wait([work], timeout=self._settings.exit_seconds)
         if work.done():  # else a write is still under way, and the Lease runs out after it
             await hand_over()
         await asyncio.wait(parts, timeout=max(0.0, limit - time.monotonic()))
         for part in ended:
             part.result()  # raises what ended it
-
-    async def _watch(self, stop: asyncio.Event) -> None:
-        await kopf.operator(
-            registry=self._registry,
-            settings=handlers.settings(instance=IDENTITY, exit_timeout=self._settings.exit_seconds),
-            clusterwide=True,
-            standalone=True,
-            identity=IDENTITY,
-            stop_flag=stop,
-            ready_flag=self._watching,
-        )
-
-    async def _once_watching(self, watching: Callable[[], None]) -> None:
-        await self._watching.wait()
-        watching()
-        self._health.watching = True
-
-
-def pass_over_cut_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """The exception handler of a loop that stops. Kopf closes its connections under requests of its own, as of a
-    discovery that has just begun, and asks nobody how they ended: asyncio would print a traceback for each."""
-    if not isinstance(context.get("exception"), aiohttp.ClientConnectionError):
-        loop.default_exception_handler(context)
 
 
 async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

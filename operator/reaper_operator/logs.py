@@ -2,12 +2,16 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from reaper_operator.words import in_words
+
+_REQUEST = re.compile(r"Request attempt #(\d+)/(\d+) failed; (will retry|escalating): (.*?) -> ")
 _subject: ContextVar[str | None] = ContextVar("subject", default=None)
 
 
@@ -33,6 +37,22 @@ class Subject(logging.Filter):
         return True
 
 
+class Request(logging.Filter):
+    """Kopf tells of a request that has failed with all that Python knows of the fault, as of an error, also where it
+    comes again. Here it is which request, what was said, and what follows."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drops a line."""
+        found = _REQUEST.match(record.getMessage()) if record.name.startswith("kopf.") else None
+        error = sys.exc_info()[1]  # it says so while it handles it
+        if found is not None and error is not None:
+            number, of, end, request = found.groups()
+            follows = f"given up after {of} tries" if end == "escalating" else f"tried again ({number} of {of})"
+            record.msg, record.args = f"{request}: {in_words(error)}; {follows}", ()
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 class UtcFormatter(logging.Formatter):
     """Times in UTC, whatever the machine's zone."""
 
@@ -49,6 +69,11 @@ class PlainFormatter(UtcFormatter):
         """One line; a traceback follows on its own lines."""
         record.subject = f"{record.object}: " if hasattr(record, "object") else ""
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """A message may end with what a process wrote: that makes no line of its own here, and reaches no terminal."""
+        record.message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in record.message)
+        return super().formatMessage(record)
 
 
 class JsonFormatter(UtcFormatter):
@@ -74,7 +99,7 @@ def configure(level: str, style: str, filters: Sequence[logging.Filter] = ()) ->
     handler = logging.StreamHandler(sys.stderr)
     plain = PlainFormatter("%(asctime)s %(levelname)s %(subject)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
     handler.setFormatter(JsonFormatter() if style == "json" else plain)
-    for each in (Subject(), *filters):
+    for each in (Subject(), Request(), *filters):
         handler.addFilter(each)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)

@@ -6,17 +6,22 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from reaper_api.problems import problems_of
 from reaper_api.status import TaskStatus
 from reaper_api.task import TaskHead
-from reaper_api.vocabulary import FINALIZER, Phase
+from reaper_api.vocabulary import FINALIZER, KIND, Phase
 from reaper_operator import events
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
 from reaper_operator.conditions import Moment
-from reaper_operator.errors import ClusterError
+from reaper_operator.errors import ClusterError, Unreadable
 from reaper_operator.key import Key
 
 logger = logging.getLogger(__name__)
+
+_OF_A_NAMESPACE_THAT_GOES = "because it is being terminated"  # nothing new is made in it, as it should be
 
 Body = dict[str, Any]
 Clock = Callable[[], datetime]
@@ -31,7 +36,7 @@ class Record:
         self._clock = clock
         self.key = key
         self.body = body
-        self.head = TaskHead.model_validate(body)
+        self.head = _read(body)
 
     @property
     def at(self) -> Moment:
@@ -68,7 +73,7 @@ class Record:
         self._take(await self._cluster.patch_finalizers(self.key, version, list(finalizers)))
 
     def _take(self, body: Body) -> None:
-        self.body, self.head = body, TaskHead.model_validate(body)
+        self.body, self.head = body, _read(body)
 
     async def _tell(self, old: TaskStatus, new: TaskStatus) -> None:
         event = events.for_transition(self.head.metadata, old, new, self._clock())
@@ -77,7 +82,16 @@ class Record:
         try:
             await self._cluster.create_event(event)
         except ClusterError as error:  # news, not state: nothing depends on it
-            logger.warning("no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
+            level = logging.DEBUG if _OF_A_NAMESPACE_THAT_GOES in error.message else logging.WARNING
+            logger.log(level, "no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
+
+
+def _read(body: Body) -> TaskHead:
+    try:
+        return TaskHead.model_validate(body)
+    except ValidationError as error:
+        what = "; ".join(problems_of(error, KIND))
+        raise Unreadable(f"this operator cannot read the task, which a newer one may have written: {what}") from error
 
 
 def _in_words(status: TaskStatus) -> str:

@@ -38,30 +38,40 @@ class Resync:
         *,
         counted: Callable[[Mapping[str, int]], None] = lambda _: None,
         listed: Callable[[Key, Body], object] = lambda *_: None,
+        unserved: Callable[[], object] = lambda: None,
     ) -> None:
         """`counted` is told how many tasks there are in each phase; those that are over are not counted. `listed` is
-        shown each of them: a watch may have lost how it is now."""
+        shown each of them: a watch may have lost how it is now. `unserved` is told when the API server does not know
+        tasks at all."""
         self._cluster = cluster
         self._queue = queue
         self._health = health
         self._clock = clock
         self._counted = counted
         self._listed = listed
+        self._unserved = unserved
+        self._complaint = ""
 
     async def once(self) -> bool:
         """Queue what needs a look. False if the API server would not say."""
         try:
             await self._compare()
         except NotFound:
-            logger.warning("the API server does not know ReaperTasks: install crds/reapertask.yaml")
-            self._health.resync.beat(False)
-            return False
+            self._unserved()
+            return self._failed("the API server does not know ReaperTasks: install crds/reapertask.yaml")
         except ClusterError as error:
-            logger.warning("resync failed: %s", error)
-            self._health.resync.beat(False)
-            return False
+            return self._failed(f"resync failed, which is tried again: {error}")
+        self._complaint = ""
         self._health.resync.beat(True)
         return True
+
+    def _failed(self, why: str) -> bool:
+        """Said once for each fault in a row: it may be the same for days."""
+        if why != self._complaint:
+            logger.warning("%s", why)
+        self._complaint = why
+        self._health.resync.beat(False)
+        return False
 
     async def until_success(self, *, pause: float) -> None:
         """Ask until the API server answers. `pause` in seconds."""
@@ -77,8 +87,12 @@ class Resync:
     async def _compare(self) -> None:
         pods: dict[str, PodObservation] = {}
         async for body in self._cluster.unfinished_pods():
-            if key_of_owner(body) is not None:
-                pods[body["metadata"]["uid"]] = observe(body)
+            try:
+                if key_of_owner(body) is not None:
+                    pods[body["metadata"]["uid"]] = observe(body)
+            except Exception:  # one odd Pod must not keep the others from a look
+                name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+                logger.exception("Pod %s cannot be made out, and is passed over", name)
         now = self._clock()
         phases: Counter[str] = Counter()
         async for task in self._cluster.unfinished_tasks():
@@ -96,9 +110,13 @@ def next_look(task: Body, pods: Mapping[str, PodObservation], now: datetime) -> 
     """When a reconcile might do or write something, as far as the task and `pods` say: all that are not over, by their
     UID. None: not before something changes."""
     try:
-        head = TaskHead.model_validate(task)
-    except ValueError:
+        return _next_look(task, pods, now)
+    except Exception:  # noqa: BLE001 - one odd task must not keep the others from a look
         return now  # the reconcile says in the log what is wrong with it
+
+
+def _next_look(task: Body, pods: Mapping[str, PodObservation], now: datetime) -> datetime | None:
+    head = TaskHead.model_validate(task)
     pod = pods.get(head.status.pod_uid or "")
     if pod is None and statuses.is_under_way(head.status):
         return now  # it is missing, or over

@@ -102,7 +102,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, tracing: Tracing | Non
                 await asyncio.wait([holding])
                 await election.release()
 
-            leading = Leading(settings, configuration, cluster, health, metrics, telemetry)
+            leading = Leading(settings, configuration, cluster, transport.call, health, metrics, telemetry)
             await leading.until(stop, watching=lambda: _stop_on_signals(stop), hand_over=hand_over)
         else:
             health.stopping = True

@@ -14,6 +14,7 @@ LOG_FORMATS = ("plain", "json")
 OWN, SECRET, OTHERS = "own", "secret", "cert-manager"  # who makes the webhooks' certificates
 CERTIFICATES = (OWN, SECRET, OTHERS)
 ACTIONS = ("Deny", "Warn")
+MOST, MOST_DAYS = 10**9, 36_500  # more overflows a clock or a date: 30 years of seconds, a hundred years
 
 
 class SettingsError(Exception):
@@ -215,6 +216,9 @@ def _value(name: str, text: str, kind: type) -> object:
         raise SettingsError(f"{name} is a {'whole ' if kind is int else ''}number, not {text!r}") from None
     if not 0 < number < float("inf"):  # also refuses nan
         raise SettingsError(f"{name} is greater than 0, not {text}")
+    most = MOST_DAYS if name.lower().endswith("days") else MOST
+    if number > most:
+        raise SettingsError(f"{name} is at most {most}, not {text}")
     return number
 
 

@@ -21,3 +21,8 @@ def exit_sentence(exit_code: int) -> str:
 def joined(*texts: str | None) -> str:
     """Those of the sentences that there are, as one."""
     return "; ".join(text for text in texts if text)
+
+
+def in_words(error: BaseException) -> str:
+    """What an exception of a library says: the API server's own message, where it carries one."""
+    return str(getattr(error, "message", None) or "") or str(error) or type(error).__name__

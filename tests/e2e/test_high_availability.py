@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -189,6 +191,31 @@ def test_the_leader_is_stopped_for_30_seconds(
     causes = ("not renewed for 10 s: ", f"taken over by {during['holderIdentity']}")
     assert any(f"leading no more, so this process ends: {cause}" in last_words for cause in causes), last_words
     assert replicas.lease()["holderIdentity"] == during["holderIdentity"]
+
+
+def kill_api_server(system: Kubectl) -> None:
+    """kubelet starts it again."""
+    docker = shutil.which("docker")
+    assert docker, "docker is missing: run `make cluster`"
+    (plane,) = system.list("nodes", "-l", "node-role.kubernetes.io/control-plane")
+    script = "kill -9 $(pidof kube-apiserver)"
+    subprocess.run([docker, "exec", plane["metadata"]["name"], "sh", "-c", script], check=True, timeout=60)
+
+
+def test_the_api_server_is_killed(
+    system: Kubectl, replicas: Replicas, kubectl: Kubectl, node: Node, folder: str
+) -> None:
+    """Tasks that run go on, and nothing is lost or done twice; whoever leads then."""
+    names = [f"task-{number}" for number in range(12)]
+    add(kubectl, node, folder, names[:6])
+
+    kill_api_server(system)
+
+    eventually(lambda: system.run("get", "--raw", "/readyz", check=False).out == "ok", 90, "it answers again")
+    add(kubectl, node, folder, names[6:])
+    run_once(kubectl, node, folder, names)
+    for pod in replicas.pods():
+        assert "Traceback" not in system.logs(pod["metadata"]["name"])
 
 
 def test_an_update_hands_over(system: Kubectl, replicas: Replicas, kubectl: Kubectl, node: Node, folder: str) -> None:

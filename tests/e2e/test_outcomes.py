@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from manifests import shell, task
+from waiting import eventually
 
 if TYPE_CHECKING:
     from kubectl import Kubectl
+
+SLACK = 30
 
 
 def test_success(kubectl: Kubectl) -> None:
@@ -23,6 +26,22 @@ def test_success(kubectl: Kubectl) -> None:
     assert finished["metadata"]["creationTimestamp"] <= status["startTime"] <= status["completionTime"]
     assert status["nodeName"] == kubectl.get("pod", "good")["spec"]["nodeName"]
     assert sorted(kubectl.logs("good").splitlines()) == ["to stderr", "to stdout"]
+
+
+def test_a_life_as_kubectl_waits_for_it_and_describes_it(kubectl: Kubectl) -> None:
+    kubectl.apply(shell("good", "sleep 1"))
+
+    kubectl.run("wait", "reapertask/good", "--for=jsonpath={.status.phase}=Running", "--timeout=60s")
+    kubectl.run("wait", "rt/good", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+
+    def told() -> list[str]:
+        """Type, reason and source of each of its Events: the last comes after the status."""
+        lines = kubectl.run("describe", "rt", "good").out.partition("Events:")[2].splitlines()[3:]
+        return [" ".join((words[0], words[1], words[3])) for words in map(str.split, lines)]
+
+    life = ["Normal Running reaper-operator", "Normal Succeeded reaper-operator"]
+    eventually(lambda: told() == life, SLACK, "its Events are those of its life")
+    assert "reapertask.reaper.io/good\n" in kubectl.run("get", "reaper", "-o", "name").out  # the category
 
 
 @pytest.mark.parametrize("code", [1, 42, 127, 255])

@@ -102,8 +102,12 @@ def test_a_node_that_stops_reporting_and_comes_back(kubectl: Kubectl, node: Node
         told = " ".join(described.split())
         assert f"{node.name} has stopped reporting: whether the process still runs is not known" in told
         assert f"kubectl describe node {node.name}" in told
+    kubectl.apply(task("late", "/bin/true", nodeName=node.name))
+    says(kubectl, "late", "a taint keeps new Pods away", f"kubectl describe node {node.name}")
+    assert f"node {node.name} is not ready" in reaper.types("describe", "late").out
 
     status = kubectl.in_phase("reapertask", "away", "Running", within=90)["status"]
     assert (status["attempts"], status.get("interruptions")) == (1, None)
     eventually(lambda: "up" in node.sh("echo up", check=False), SLACK, "the node answers again")
     assert len(node.processes(sleep)) == 1
+    assert kubectl.finished("late", within=90)["status"]["phase"] == "Succeeded"

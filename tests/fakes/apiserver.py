@@ -24,6 +24,7 @@ HttpFault = Callable[[str, str], web.Response | None]
 """Method and path in; an answer that comes instead of the right one, or None."""
 
 TASKS, PODS = PLURAL, "pods"
+SECRETS = "/api/v1/namespaces/{namespace}/secrets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 
@@ -79,7 +80,9 @@ class FakeApiServer:
         self._known: dict[tuple[str, Key], Body] = {}
         self._news = asyncio.Condition()
         self.leases: dict[Key, Body] = {}
+        self.secrets: dict[Key, Body] = {}
         self._generation = {TASKS: 0, PODS: 0}  # of watches: all older ones end
+        self._last_words: dict[str, str] = {}  # what the watches of a resource end with
 
     async def publish(self) -> None:
         """Compare the cluster with what was known, and tell the watches."""
@@ -106,6 +109,11 @@ class FakeApiServer:
             self._generation[resource] += 1
         async with self._news:
             self._news.notify_all()
+
+    async def fail_watches(self, resource: str, message: str) -> None:
+        """End every open watch of these with an error."""
+        self._last_words[resource] = message
+        await self.drop_watches(resource)
 
     def turned_away_of(self, client: str) -> int:
         """How many requests of a client, by a part of its User-Agent, have got 401."""
@@ -171,6 +179,7 @@ class FakeApiServer:
                 web.post("/api/v1/namespaces/{namespace}/events", self._create_event),
                 web.get("/api/v1/namespaces/{namespace}/events/{name}", self._get_event),
                 web.patch("/api/v1/namespaces/{namespace}/events/{name}", self._patch_event),
+                web.get(SECRETS + "/{name}", self._get_secret),
                 web.get(LEASES + "/{name}", self._get_lease),
                 web.post(LEASES, self._create_lease),
                 web.patch(LEASES + "/{name}", self._patch_lease),
@@ -262,6 +271,9 @@ class FakeApiServer:
             async with self._news:
                 if generation == self._generation[resource] and since >= self._version:
                     await self._news.wait()
+        if resource in self._last_words:
+            error = {"kind": "Status", "code": 500, "message": self._last_words.pop(resource)}
+            await self._send(response, resource, "ERROR", error)
         return response
 
     async def _send(self, response: web.StreamResponse, resource: str, change: str, body: Body) -> None:
@@ -318,6 +330,9 @@ class FakeApiServer:
 
     async def _get_lease(self, request: web.Request) -> web.Response:
         return _found(self.leases.get(_key(request)))
+
+    async def _get_secret(self, request: web.Request) -> web.Response:
+        return _found(self.secrets.get(_key(request)))
 
     async def _create_lease(self, request: web.Request) -> web.Response:
         body = await request.json()

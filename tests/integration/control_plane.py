@@ -103,10 +103,11 @@ class ControlPlane:
         users: Mapping[str, str],
         *,
         plugins: Sequence[str] = (),
+        flags: Sequence[str] = (),
         controllers: Sequence[str] = (),
     ) -> None:
-        """`users` and their groups. There is one more, `admin`. `plugins` of admission beyond the usual ones.
-        `controllers`: more flags of the controller manager."""
+        """`users` and their groups. There is one more, `admin`. `plugins` of admission beyond the usual ones. `flags`:
+        more of the API server. `controllers`: more flags of the controller manager."""
         self._folder = folder
         self._tokens = {name: secrets.token_hex(16) for name in ("admin", *users)}
         self._audit = folder / "audit.log"
@@ -117,7 +118,9 @@ class ControlPlane:
         for name in ("kube-apiserver", "kube-controller-manager"):
             (folder / name).symlink_to(kubernetes / "hyperkube")
         self.etcd = Part(folder, etcd / "etcd", *_etcd(folder, clients, peers))
-        self.api_server = Part(folder, folder / "kube-apiserver", *_api_server(folder, self.port, clients, plugins))
+        self.api_server = Part(
+            folder, folder / "kube-apiserver", *_api_server(folder, self.port, clients, plugins), *flags
+        )
         self.controllers = Part(
             folder,
             folder / "kube-controller-manager",

@@ -36,13 +36,16 @@ _PLURALS = {
 
 
 @contextmanager
-def running(folder: Path, users: Mapping[str, str], *, plugins: Sequence[str] = ()) -> Iterator[ControlPlane]:
-    """One that has nothing but users and their groups. `plugins` of admission beyond the usual ones."""
+def running(
+    folder: Path, users: Mapping[str, str], *, plugins: Sequence[str] = (), flags: Sequence[str] = ()
+) -> Iterator[ControlPlane]:
+    """One that has nothing but users and their groups. `plugins` of admission beyond the usual ones, and more `flags`
+    of the API server."""
     programs = Application(Processes(), Console(sys.stderr)).programs
     kubernetes, etcd = programs.slot("kubernetes"), programs.slot("etcd")
     if not (kubernetes.exists() and etcd.exists()):
         pytest.fail("there are no programs for a control plane: run `make control-plane`")
-    plane = ControlPlane(folder, kubernetes, etcd, users, plugins=plugins)
+    plane = ControlPlane(folder, kubernetes, etcd, users, plugins=plugins, flags=flags)
     try:
         plane.start()
         yield plane

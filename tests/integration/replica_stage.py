@@ -88,8 +88,7 @@ class Stage:
         eventually(f"{replica.user} is at work", 40, lambda: len(self.writes(replica)) > before + 10)
 
     def give(self, leader: Replica, count: int) -> None:
-        """Tasks of which only its watch can tell it; wait until it has heard of the first. Kopf's discovery, which an
-        API server that dies would break off for good, is over then."""
+        """Tasks of which only its watch can tell it; wait until it has heard of the first."""
         eventually("it watches", 30, lambda: leader.ready)
         self.add_tasks(count)
         eventually("it has heard of them", 30, self.let_go)
@@ -119,10 +118,14 @@ class Stage:
     def delete(self, name: str) -> None:
         self.api.request("DELETE", f"{self._tasks}/{name}").ok()
 
-    def phase(self, name: str) -> str:
+    def status(self, name: str) -> dict[str, Any]:
         """The task's, or nothing when it is gone."""
         answer = self.api.request("GET", f"{self._tasks}/{name}")
-        return "" if answer.status == 404 else str(answer.ok()["status"]["phase"])
+        return {} if answer.status == 404 else dict(answer.ok()["status"])
+
+    def phase(self, name: str) -> str:
+        """The task's, or nothing when it is gone."""
+        return str(self.status(name).get("phase", ""))
 
     def until_phase(self, name: str, phase: str) -> None:
         eventually(f"{name} is {phase or 'gone'}", 30, lambda: self.phase(name) == phase)
@@ -142,6 +145,10 @@ class Stage:
 
         eventually(f"Pod {name} is let go", 30, let_go)
         kubelet.bind(self.api, self._pods, name)
+
+    def begin(self, name: str) -> None:
+        """kubelet: the process runs."""
+        kubelet.tell(self.api, self._pods, name, "Running", {"running": {"startedAt": "2026-11-23T12:00:01Z"}})
 
     def end(self, name: str) -> None:
         """kubelet: the process has ended."""

@@ -54,7 +54,9 @@ def test_what_may_be_changed(api: Api, there: str, change: dict[str, Any]) -> No
 def test_what_is_dropped_without_a_word_unless_somebody_asks(api: Api, tasks: str) -> None:
     """Why there is a linter: not every client asks for strict validation, as kubectl does."""
     body = task({"command": ["true"], "image": "busybox"})
-    created = api.request("POST", tasks, body, dryRun="All", fieldValidation="Ignore").ok()
-    assert "image" not in created["spec"]
+    created = api.request("POST", tasks, body, dryRun="All", fieldValidation="Ignore")
+    assert "image" not in created.ok()["spec"]
+    assert created.warnings == ()
+    assert api.request("POST", tasks, body, dryRun="All").warnings == ('unknown field "spec.image"',)
     (linter,) = (bad.validate for bad in REFUSALS if bad.id == "an image")
     assert linter[0].startswith("spec.image does not exist and would be dropped")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from reaper_api.ruleset import annotations, image, network, others, resources, security, task, volumes
+from reaper_api.ruleset import annotations, image, network, others, resources, schema, security, task, volumes
 from reaper_api.ruleset.rule import Rule, Subject, Violation
 from reaper_api.ruleset.template import group_of, template_of
 from reaper_api.vocabulary import GROUP, KIND
@@ -16,6 +16,7 @@ TABLE: tuple[Rule, ...] = (
     *volumes.RULES,
     *annotations.RULES,
     *others.RULES,
+    *schema.RULES,
     *task.RULES,
 )
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in TABLE}

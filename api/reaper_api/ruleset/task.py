@@ -11,7 +11,7 @@ from reaper_api.names import is_object_name
 from reaper_api.ruleset.metadata import NOT_TEXT, pairs
 from reaper_api.ruleset.plain import is_plain
 from reaper_api.ruleset.rule import Admission, Cel, Path, Rule, Severity, Subject, Violation
-from reaper_api.ruleset.template import mapping, shown
+from reaper_api.ruleset.template import dotted, mapping, shown
 from reaper_api.vocabulary import (
     ANNOTATION_DNS,
     ANNOTATION_OVERLAY,
@@ -202,13 +202,8 @@ def _without_effect(task: Task) -> Iterator[Violation]:
             yield Violation(("metadata", "annotations", key), f"{key} has no effect on a {KIND}: {advice}")
 
 
-def dotted(path: Path) -> str:
-    """A path as in messages: spec.env[0].name."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-
-
 def parsed(path: str) -> Path:
-    """The path that dotted() wrote; what is no path, such as the name of the kind, is found nowhere."""
+    """The path that template.dotted() wrote; what is no path, such as the name of the kind, is found nowhere."""
     parts = path.replace("[", ".").replace("]", "").split(".")
     return tuple(int(part) if part.isdecimal() else part for part in parts)
 

@@ -130,6 +130,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def dotted(path: Path) -> str:
+    """A path as in messages: spec.env[0].name."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
 def ignored(field: str, value: Any) -> str:
     """The plan's words for a field that has no meaning."""
     return f"Field '{field}: {shown(value)}' will be ignored"

@@ -8,11 +8,9 @@ import click
 
 from reaper_api.vocabulary import ANNOTATION_CANCELLED, ANNOTATION_OLD_DEADLINE
 from reaper_cli import options, pods
-from reaper_cli.cluster import TASKS, Selection
 from reaper_cli.errors import Problem
 from reaper_cli.session import talk
 from reaper_cli.steering import Steering
-from reaper_cli.task import Task
 from reaper_cli.waiting import Waiter
 
 if TYPE_CHECKING:
@@ -45,11 +43,11 @@ def command(
     The process gets SIGTERM, and SIGKILL after its grace period; the task is Failed with reason DeadlineExceeded, and
     is not tried again. To end it and have it gone: kubectl delete reapertask NAME.
     """
-    if bool(names) == bool(selector):
-        raise click.UsageError("which tasks? Name them, or select them with -l")
     steering = Steering(cluster, dry_run)
     waiter = Waiter(cluster, session.clock, timeout, talk)
-    tasks = [pods.find(cluster, name) for name in names] if names else _unfinished(cluster, selector)
+    tasks = pods.select(cluster, names, selector, lambda task: not task.finished and not task.suspended)
+    if not tasks:
+        talk(f"there is no task with {selector} to cancel")
     for task in tasks:
         if task.suspended:
             raise Problem(f"task {task.name} is suspended: nothing runs", f"kubectl delete reapertask {task.name}")
@@ -65,8 +63,3 @@ def command(
         for task in tasks:
             if not task.finished:
                 talk(f"{task.name}: {waiter.end(task).state}")
-
-
-def _unfinished(cluster: Cluster, selector: str) -> list[Task]:
-    tasks = [Task.read(body) for body in cluster.list(TASKS, Selection(cluster.namespace, labels=selector))]
-    return [task for task in tasks if not task.finished and not task.suspended]

@@ -102,8 +102,9 @@ def run(
 
 
 def _read(names: tuple[str, ...]) -> tuple[ReaperTask, list[dict[str, Any]]]:
-    from reaper_api.task import InvalidTask, ReaperTask
-    from reaper_api.vocabulary import KIND
+    from reaper_api.task import ReaperTask
+    from reaper_api.vocabulary import API_VERSION, KIND
+    from reaper_cli.created import refuse_wrong
     from reaper_cli.manifests import load
 
     objects = [dict(item) for name in names for item in load(name)]
@@ -112,13 +113,11 @@ def _read(names: tuple[str, ...]) -> tuple[ReaperTask, list[dict[str, Any]]]:
         raise Problem(
             f"{', '.join(names)}: there are {len(tasks)} ReaperTasks, and one is run", "kubectl reaper validate"
         )
-    metadata = {"namespace": "default", "uid": "-", **(tasks[0].get("metadata") or {})}
-    try:
-        return ReaperTask.parse(
-            {**tasks[0], "metadata": {"name": metadata.get("generateName", "task"), **metadata}}
-        ), objects
-    except InvalidTask as error:
-        raise Problem(str(error), f"kubectl reaper validate {' '.join(names)}") from error
+    metadata = tasks[0].get("metadata") or {"name": "task"}
+    body = {"apiVersion": API_VERSION, **tasks[0], "metadata": metadata}
+    refuse_wrong(body, f"kubectl reaper validate {' '.join(names)}")
+    named = {"namespace": "default", "uid": "-", "name": metadata.get("generateName"), **metadata}
+    return ReaperTask.parse({**body, "metadata": named}), objects
 
 
 def _config(

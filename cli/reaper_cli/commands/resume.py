@@ -8,6 +8,7 @@ import click
 
 from reaper_cli import options, pods
 from reaper_cli.errors import Problem
+from reaper_cli.session import talk
 from reaper_cli.steering import Steering
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @options.verb()
-@options.task_names(nargs=-1, required=True, metavar="NAME...")
+@options.task_names(nargs=-1, metavar="[NAME...]")
+@click.option("-l", "--selector", default="", help="All suspended tasks with these labels.")
 @options.dry_run("Only say what would be resumed.")
 @options.with_cluster
 def command(
@@ -24,15 +26,20 @@ def command(
     cluster: Cluster,
     *,
     names: tuple[str, ...],
+    selector: str,
     dry_run: str,
 ) -> None:
     """Let a suspended task run."""
     steering = Steering(cluster, dry_run)
-    for name in names:
-        task = pods.find(cluster, name)
+    tasks = pods.select(cluster, names, selector, lambda task: task.suspended)
+    if not tasks:
+        talk(f"there is no task with {selector} to resume")
+    for task in tasks:
         if task.finished:
-            raise Problem(f"task {name} is over ({task.state}): it does not run again", f"kubectl reaper retry {name}")
+            raise Problem(
+                f"task {task.name} is over ({task.state}): it does not run again", f"kubectl reaper retry {task.name}"
+            )
         if task.suspended:
-            steering.change(name, "resumed", {"suspend": False})
+            steering.change(task.name, "resumed", {"suspend": False})
         else:
-            click.echo(f"{name} is not suspended: {task.state}")
+            click.echo(f"{task.name} is not suspended: {task.state}")

@@ -38,7 +38,7 @@ _SPEC: tuple[Callable[[Any], Any], ...] = (
     click.option("--deadline", type=options.Duration(), default=None, help="End it after this time, such as 10m."),
     click.option("--grace-period", type=options.Duration(), default=None, help="Between SIGTERM and SIGKILL."),
     click.option("--ttl", type=options.Duration(), default=None, help="Delete the task this long after its end."),
-    click.option("--labels", multiple=True, metavar="KEY=VALUE", help="Labels of the task."),
+    click.option("-l", "--labels", multiple=True, metavar="KEY=VALUE", help="Labels of the task."),
     click.option("--annotations", multiple=True, metavar="KEY=VALUE", help="Annotations of the task."),
 )
 

@@ -8,6 +8,7 @@ import click
 
 from reaper_cli import options, pods
 from reaper_cli.errors import Problem
+from reaper_cli.session import talk
 from reaper_cli.steering import Steering
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @options.verb()
-@options.task_names(nargs=-1, required=True, metavar="NAME...")
+@options.task_names(nargs=-1, metavar="[NAME...]")
+@click.option("-l", "--selector", default="", help="All unfinished tasks with these labels.")
 @options.dry_run("Only say what would be suspended.")
 @options.with_cluster
 def command(
@@ -24,6 +26,7 @@ def command(
     cluster: Cluster,
     *,
     names: tuple[str, ...],
+    selector: str,
     dry_run: str,
 ) -> None:
     """Hold a task back, or stop it until it is resumed.
@@ -31,13 +34,16 @@ def command(
     A process that runs gets SIGTERM and its grace period. Resumed, the task starts anew, in a new attempt.
     """
     steering = Steering(cluster, dry_run)
-    for name in names:
-        task = pods.find(cluster, name)
+    tasks = pods.select(cluster, names, selector, lambda task: not task.finished and not task.suspended)
+    if not tasks:
+        talk(f"there is no task with {selector} to suspend")
+    for task in tasks:
         if task.finished:
             raise Problem(
-                f"task {name} is over ({task.state}): there is nothing to suspend", f"kubectl reaper retry {name}"
+                f"task {task.name} is over ({task.state}): there is nothing to suspend",
+                f"kubectl reaper retry {task.name}",
             )
         if task.suspended:
-            click.echo(f"{name} suspended already")
+            click.echo(f"{task.name} suspended already")
         else:
-            steering.change(name, "suspended", {"suspend": True})
+            steering.change(task.name, "suspended", {"suspend": True})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reaper_cli import options
-from reaper_cli.pods import find
+from reaper_cli import options, pods
+from reaper_cli.errors import NotFound
 from reaper_cli.session import talk
 from reaper_cli.waiting import Waiter, exit_code
 
@@ -18,17 +18,28 @@ if TYPE_CHECKING:
 
 
 @options.verb()
-@options.task_names(nargs=-1, required=True, metavar="NAME...")
+@options.task_names(nargs=-1, metavar="[NAME...]")
+@click.option("-l", "--selector", default="", help="All tasks with these labels that there are now.")
 @options.timeout("Give up after this time, such as 10m.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 @options.with_cluster
-def command(session: Session, cluster: Cluster, *, names: tuple[str, ...], timeout: float | None, quiet: bool) -> None:
+def command(
+    session: Session,
+    cluster: Cluster,
+    *,
+    names: tuple[str, ...],
+    selector: str,
+    timeout: float | None,
+    quiet: bool,
+) -> None:
     """Wait for the end of a task and exit with its exit code.
 
     Of several tasks, the first exit code that is not 0. 124 out of time, 125 no process has ended.
     """
     waiter = Waiter(cluster, session.clock, timeout, (lambda _: None) if quiet else talk)
-    tasks = [find(cluster, name) for name in names]
+    tasks = pods.select(cluster, names, selector, lambda _: True)
+    if not tasks:
+        raise NotFound(f"there is no task with {selector} to wait for", f"kubectl reaper get -n {cluster.namespace}")
     ended = [task if task.finished else waiter.end(task) for task in tasks]
     for task in ended:
         if not quiet:

@@ -16,24 +16,25 @@ from typing import Any
 import kopf
 
 from reaper_api.ruleset.rule import Admission
-from reaper_api.vocabulary import GROUP, MANAGER, PLURAL, VERSION
-from reaper_operator import connection, handlers
+from reaper_api.vocabulary import GROUP, PLURAL
+from reaper_operator import connection, discovery, handlers, watch
 from reaper_operator.access import Access
+from reaper_operator.discovery import Call
 from reaper_operator.errors import ClusterError, Conflict
 from reaper_operator.health import Health
 from reaper_operator.settings import OTHERS, OWN, Settings
 from reaper_operator.webhooks import reviews
 from reaper_operator.webhooks.certificates import Certificates, NoCertificate, Source
 from reaper_operator.webhooks.listener import Listener
-from reaper_operator.webhooks.registration import Call, Registration
+from reaper_operator.webhooks.registration import Registration
 from reaper_operator.webhooks.rotation import Terms
 from reaper_operator.webhooks.tls import Shown
+from reaper_operator.words import in_words
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds until the next try where nothing is served yet
 AGAIN = 0.1  # seconds until the next look where one step was taken, or another replica took one
-IDENTITY: Any = MANAGER  # as in leading.py
 
 
 class Webhooks:
@@ -48,6 +49,7 @@ class Webhooks:
         self._shown = shown
         self._listener = Listener(settings.webhook_endpoint, shown.context, self._listening)
         self._stop = threading.Event()
+        self._kopfs_end = threading.Event()
         self._complaint = ""
         health.webhooks = "the webhooks are not served yet"
 
@@ -61,24 +63,23 @@ class Webhooks:
                 await self._look_while(serving)
                 await serving
             finally:
-                self._stop.set()
+                self.stop()
 
     def stop(self) -> None:
         """run() returns when the calls in hand are answered."""
         self._stop.set()
+        self._kopfs_end.set()
 
     async def _until(self, done: Any) -> None:
         while not (self._stop.is_set() or await done()):
             await asyncio.sleep(PAUSE)
 
     async def _tasks_are_served(self) -> bool:
-        """Kopf looks once which resources there are, and knows no other afterwards."""
         try:
-            answer = await asyncio.to_thread(self._call, "GET", f"/apis/{GROUP}/{VERSION}", {})
+            return await asyncio.to_thread(discovery.tasks_are_served, self._call)
         except ClusterError as error:
             self._complain(f"{PLURAL}.{GROUP} are not served yet: {error.message}")
             return False
-        return any(each.get("name") == PLURAL for each in answer.get("resources") or ())
 
     async def _has_certificate(self) -> bool:
         await self._look()
@@ -116,14 +117,30 @@ class Webhooks:
         logger.info("serving webhooks at %s", self._settings.webhook_address)
 
     def _serve(self) -> None:
-        if not self._stop.is_set():
-            asyncio.run(self._operator())
+        """Kopf, begun again where it ends for what the API server did."""
+        watch.quieten()
+        while True:
+            self._kopfs_end.clear()
+            if self._stop.is_set():
+                return
+            try:
+                asyncio.run(self._operator())
+            except Exception as error:
+                if not watch.is_of_the_cluster(error):
+                    raise
+                self._fail(f"serving webhooks has broken off, and begins anew: {in_words(error)}")
+            self._stop.wait(PAUSE)
+
+    def _fail(self, text: str) -> None:
+        logger.warning("%s", text)
+        self._health.webhooks = text
 
     async def _operator(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(watch.pass_over_lost_requests)
         registry = kopf.OperatorRegistry()
         connection.register_login(registry, self._configuration)
         reviews.register(registry, Admission(self._settings.webhook_action))
-        settings = handlers.settings(instance=IDENTITY, exit_timeout=self._settings.exit_seconds)
+        settings = handlers.settings(instance=watch.IDENTITY)
         settings.admission.server = self._listener
         settings.admission.managed = None  # Helm owns the configurations
         logging.getLogger("kopf.objects").addFilter(_is_no_refusal)
@@ -133,11 +150,11 @@ class Webhooks:
                 settings=settings,
                 clusterwide=True,
                 standalone=True,
-                identity=IDENTITY,
-                stop_flag=self._stop,
+                identity=watch.IDENTITY,
+                stop_flag=self._kopfs_end,
             )
         finally:
-            self._stop.set()  # a thread of Kopf's waits for it, and the loop for that thread
+            self._kopfs_end.set()  # a thread of Kopf's waits for it, and the loop for that thread
 
 
 def _is_no_refusal(_: logging.LogRecord) -> bool:

@@ -20,6 +20,7 @@ class Versions:
     containerd: str
     cni_plugins: str
     kwok: str
+    cert_manager: str
     debian: str
     stock_image: str
 

@@ -24,6 +24,7 @@ VERSIONS = read_versions()
         ("cni", "github.com/containernetworking/plugins", VERSIONS.cni_plugins),
         ("kind", "sigs.k8s.io/kind", VERSIONS.kind),
         ("kwok", "sigs.k8s.io/kwok", VERSIONS.kwok),
+        ("cert-manager", "github.com/cert-manager/cert-manager", VERSIONS.cert_manager),
         ("helm", f"helm.sh/helm/{VERSIONS.helm.split('.')[0]}", VERSIONS.helm),
     ],
 )
@@ -36,7 +37,7 @@ def test_each_go_module_requires_the_version_named(folder: str, module: str, ver
 
 def test_every_module_folder_has_its_sums() -> None:
     folders = [path for path in GO.iterdir() if path.is_dir()]
-    assert len(folders) == 8
+    assert len(folders) == 9
     assert all((folder / "go.sum").stat().st_size for folder in folders)
 
 

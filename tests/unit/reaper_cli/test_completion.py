@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
 import pytest
 
 from reaper_cli.completion import answer
 from reaper_cli.errors import Unreachable
 from tests.fakes.kubectl import FakeCluster, FakeLines
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -86,6 +94,21 @@ def test_a_script_for_each_shell(shell: str, text: str) -> None:
     assert result.exit_code == 0
     assert text in result.stdout
     assert "_KUBECTL_REAPER_COMPLETE" in result.stdout
+
+
+def test_bash_completes_with_its_script(tmp_path: Path) -> None:
+    program = tmp_path / "kubectl-reaper"
+    program.write_text(f"#!{sys.executable}\nfrom reaper_cli.main import main\nmain()\n")
+    program.chmod(0o755)
+    lines = (
+        "source <(kubectl-reaper completion bash)",
+        "COMP_WORDS=(kubectl-reaper lo) COMP_CWORD=1",
+        "_kubectl_reaper_completion kubectl-reaper",
+        'echo "${COMPREPLY[@]}"',
+    )
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", "\n".join(lines)], env=environment, check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("logs local\n", "")
 
 
 def test_the_fake_lines_are_as_the_port_says() -> None:

@@ -17,8 +17,8 @@ def task(**fields: Any) -> Task:
     return Task("t", "ops", "u", **{"seen": True, "pod": "t-2", "node": "n1", **fields})
 
 
-def node(name: str = "n1", runtime: str = "ready", error: str = "") -> Node:
-    return Node(name, runtime, "1", error, healthy=True, cordoned=False, containerd="", system="")
+def node(name: str = "n1", runtime: str = "ready", error: str = "", *, healthy: bool = True) -> Node:
+    return Node(name, runtime, "1", error, healthy=healthy, cordoned=False, containerd="", system="")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,7 @@ def test_a_task_that_an_operator_at_work_has_not_seen() -> None:
         ([node()], "n9", "there is no node n9 in this cluster"),
         ([node("n9", "failed", "NoExec: no")], "n9", "node n9 does not have the runtime: NoExec: no"),
         ([node("n9", "")], "n9", "node n9 does not have the runtime"),
+        ([node("n9", healthy=False)], "n9", "node n9 is not ready"),
         (
             [node("n1", "failed"), node("n2", "")],
             "",

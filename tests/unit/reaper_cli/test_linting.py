@@ -109,6 +109,18 @@ def test_a_misspelled_kind_is_said(kind: object) -> None:
     assert finding.text == f"there is no kind {kind} in reaper.io: write kind: ReaperTask"
 
 
+@pytest.mark.parametrize("key", ["runtimeClass", "runtimeclassname", "runtime"])
+def test_a_pod_whose_runtime_class_is_misspelled_is_looked_at(key: str) -> None:
+    """It would run in a container, and nobody would be told."""
+    (verdict,) = look(POD.replace("runtimeClassName", key), Scope()).verdicts
+    assert f"spec.{key} does not exist and would be dropped" in [finding.text for finding in verdict.findings]
+
+
+def test_a_pod_with_the_name_of_the_runtime_class_somewhere_else_is_another_runtimes() -> None:
+    report = look(POD.replace("runtimeClassName", "hostname"), Scope())
+    assert (report.verdicts, report.others) == ([], 1)
+
+
 def test_an_empty_list_of_tasks_is_nothing_to_look_at() -> None:
     assert look("apiVersion: reaper.io/v1alpha1\nkind: ReaperTaskList\nitems: []\n", Scope()).verdicts == []
     assert look("apiVersion: reaper.io/v1alpha1\nkind: ReaperTaskList\n", Scope()).verdicts == []
@@ -135,7 +147,7 @@ def test_a_value_from_a_merge_key_has_the_place_of_the_mapping_it_is_merged_into
         "kind: Pod\nx: &x {image: 'nginx:1', command: [/bin/true]}\nspec:\n  containers:\n  - <<: *x\n    name: one\n"
         "  - *x\n"
     )
-    assert found(text) == ["RPR001:2", "RPR001:5"]
+    assert found(text) == ["RPR031:2", "RPR001:2", "RPR001:5"]
 
 
 def test_lists_and_streams() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -31,6 +32,23 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     modules = loaded(*words)
     assert {name for name in HEAVY if name in modules} == set()
     assert len([name for name in modules if name.startswith("reaper_cli.commands.")]) <= 1
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["completion", "bash"]], ids=" ".join)
+def test_help_is_there_within_400_ms(words: list[str]) -> None:
+    """Of a processor's time: the best of five, since the machine may have other work."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    command = [sys.executable, "-c", "from reaper_cli.main import main; main()", *words]
+    times = []
+    for _ in range(5):
+        before = spent()
+        subprocess.run(command, capture_output=True, check=True)
+        times.append(spent() - before)
+    assert min(times) < 0.4, times
 
 
 @pytest.mark.parametrize("name", VERBS)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POD = """\
 apiVersion: v1
@@ -56,6 +53,19 @@ def test_a_terminal_gets_a_question_mark_for_what_it_does_not_have(pod: str, enc
         os.close(ours)
         assert process.wait(20) == 0
     assert b"? Pod p is valid" in printed
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "exit_code"), [(VALIDATE, (), 2), (PLUGIN, ("convert",), 1), (PLUGIN, ("validate",), 2)]
+)
+def test_a_full_disk_is_a_sentence(pod: str, code: str, words: tuple[str, ...], exit_code: int) -> None:
+    """And no finding: 1 is what reaper-validate ends with where it has one."""
+    command = [sys.executable, "-c", code, *words, pod]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "error: No space left on device"
+    assert "Traceback" not in done.stderr
+    assert done.returncode == exit_code
 
 
 def _read(terminal: int) -> bytes:

@@ -16,7 +16,7 @@ from tests.fakes.time import FakeLoop
 
 
 def test_kopf_writes_nothing_and_looks_at_nothing_else() -> None:
-    settings = handlers.settings(instance="reaper-operator-0", exit_timeout=25)
+    settings = handlers.settings(instance="reaper-operator-0")
     assert settings.scanning.disabled
     assert settings.peering.standalone
     assert not settings.posting.enabled

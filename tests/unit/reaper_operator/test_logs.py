@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reaper_operator.logs import JsonFormatter, PlainFormatter, Subject, about, configure
+from reaper_operator.logs import JsonFormatter, PlainFormatter, Request, Subject, about, configure
 
 
 @pytest.fixture
@@ -38,6 +38,53 @@ def record(message: str, *, subject: str | None = None, error: BaseException | N
 def test_plain(subject: str | None, line: str) -> None:
     formatter = PlainFormatter("%(asctime)s %(levelname)s %(subject)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
     assert formatter.format(record("hi", subject=subject)) == line
+
+
+def test_what_a_process_wrote_makes_no_line_of_its_own() -> None:
+    """Nor does it colour the terminal of who reads the log."""
+    formatter = PlainFormatter("%(levelname)s %(subject)s%(message)s")
+    said = "exit code 3. The end of its output:\nINFO: leading as somebody\r\x1b[31mrot\t\u00fc"
+    want = r"INFO exit code 3. The end of its output:\nINFO: leading as somebody\r\x1b[31mrot\tü"
+    assert formatter.format(record(said)) == want
+    (first, *_, last) = formatter.format(record("a\nb", error=ValueError("why"))).splitlines()
+    assert (first, last) == (r"INFO a\nb", "ValueError: why")
+
+
+class Refused(Exception):
+    """As of Kopf: the API server's message is one of its parts."""
+
+    message = "pods is forbidden"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("#2/9 failed; will retry", "WARNING GET https://api/pods: pods is forbidden; tried again (2 of 9)"),
+        ("#9/9 failed; escalating", "WARNING GET https://api/pods: pods is forbidden; given up after 9 tries"),
+    ],
+)
+def test_a_request_of_kopf_that_fails(said: str, line: str) -> None:
+    error = Refused("pods is forbidden", {"kind": "Status"})
+    message = f"Request attempt {said}: GET https://api/pods -> {error!r}"
+    kopfs = logging.LogRecord("kopf.clients", logging.ERROR, "x.py", 1, message, (), None)
+    try:
+        raise error
+    except Refused:
+        assert Request().filter(kopfs)
+    assert f"{kopfs.levelname} {kopfs.getMessage()}" == line
+
+
+def test_other_lines_are_as_they_were() -> None:
+    for name, message in (
+        ("kopf.x", "Request attempt #1/9: GET x"),
+        ("x", "Request attempt #1/9 failed; will retry: a -> b"),
+    ):
+        made = logging.LogRecord(name, logging.ERROR, "x.py", 1, message, (), None)
+        try:
+            raise Refused
+        except Refused:
+            assert Request().filter(made)
+        assert (made.levelname, made.getMessage()) == ("ERROR", message)
 
 
 def test_json() -> None:

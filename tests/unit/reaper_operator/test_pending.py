@@ -43,6 +43,8 @@ def test_where_no_node_has_the_runtime_the_label_is_named(why: str) -> None:
 CORDON = "a cordoned node takes no new Pod until: kubectl uncordon"
 NOT_READY = "a node that is not ready takes no new Pod; why it is not: kubectl describe node"
 
+TAINT = "a taint keeps new Pods away, which a node that is not ready has too; which one: kubectl describe node"
+
 
 @pytest.mark.parametrize(
     ("why", "remedy"),
@@ -50,6 +52,7 @@ NOT_READY = "a node that is not ready takes no new Pod; why it is not: kubectl d
         ("were unschedulable", CORDON),
         ("had untolerated taint {node.kubernetes.io/unreachable: }", NOT_READY),
         ("had untolerated taint {node.kubernetes.io/not-ready: }", NOT_READY),
+        ("had untolerated taint(s)", TAINT),
     ],
 )
 @pytest.mark.parametrize("node", ["n1", None])

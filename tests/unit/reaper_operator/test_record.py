@@ -4,7 +4,7 @@ import pytest
 
 from reaper_api.vocabulary import Phase
 from reaper_operator import status as statuses
-from reaper_operator.errors import Conflict
+from reaper_operator.errors import Conflict, Unreadable
 from reaper_operator.key import Key
 from reaper_operator.observe import PodObservation
 from reaper_operator.record import Record
@@ -58,3 +58,24 @@ async def test_news_that_cannot_be_told_are_no_fault(
     await record.write(statuses.begun(record.head.status, PodObservation("h", "p", Phase.RUNNING), record.at))
     assert cluster.status(key)["phase"] == "Running"
     assert "no Event Running: no" in caplog.messages
+
+
+async def test_a_namespace_that_goes_takes_no_news(
+    cluster: FakeCluster, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may go with ten thousand tasks in it: a warning for each would be noise."""
+    caplog.set_level("INFO")
+    record = await read(cluster, key)
+    cluster.fault = forbid("create_event", "unable to create new content in namespace x because it is being terminated")
+    await record.write(statuses.begun(record.head.status, PodObservation("h", "p", Phase.RUNNING), record.at))
+    assert [line for line in caplog.messages if "no Event" in line] == []
+
+
+async def test_what_a_newer_operator_wrote_is_a_sentence(cluster: FakeCluster, key: Key) -> None:
+    """After a way back to an older release."""
+    cluster.tasks[key]["status"] = {"phase": "Sleeping"}
+    with pytest.raises(Unreadable) as caught:
+        await read(cluster, key)
+    assert caught.value.message.startswith(
+        "this operator cannot read the task, which a newer one may have written: status.phase: must be 'Pending', "
+    )

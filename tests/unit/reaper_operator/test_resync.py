@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reaper_api.vocabulary import API_VERSION, KIND
 from reaper_operator.errors import ClusterError, NotFound, Unavailable, Waiting
 from reaper_operator.health import Health, Pulse
 from reaper_operator.key import Key
@@ -13,7 +14,7 @@ from reaper_operator.observe import observe
 from reaper_operator.reconcile import Reconciler
 from reaper_operator.resync import Resync, next_look
 from reaper_operator.workqueue import WorkQueue
-from tests.fakes.cluster import FakeClock, FakeCluster, forbid, no_fault, pod_body, task_body
+from tests.fakes.cluster import FakeClock, FakeCluster, container, forbid, no_fault, pod_body, task_body
 from tests.fakes.time import FakeLoop
 
 
@@ -49,7 +50,7 @@ async def test_unfinished_tasks_are_queued(loop: FakeLoop, queue: WorkQueue[Key]
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (Unavailable(0, "no route"), "resync failed: no route"),
+        (Unavailable(0, "no route"), "resync failed, which is tried again: no route"),
         (NotFound(404, "x"), "the API server does not know ReaperTasks: install crds/reapertask.yaml"),
     ],
 )
@@ -89,6 +90,62 @@ async def test_the_first_one_is_repeated_until_it_succeeds(queue: WorkQueue[Key]
     await Resync(cluster, queue, health, FakeClock()).until_success(pause=0)
     assert tries == 4  # the last one lists the Pods, then the tasks
     assert len(queue) == 1
+
+
+def running(cluster: FakeCluster, key: Key, since: str) -> dict[str, Any]:
+    """The Pod of a task, with a process that runs since then."""
+    body = pod_body("Running", name=key.name, containerStatuses=[container(running={"startedAt": since})])
+    owner = {"apiVersion": API_VERSION, "kind": KIND, "name": key.name, "controller": True}
+    body["metadata"]["ownerReferences"] = [{**owner, "uid": cluster.tasks[key]["metadata"]["uid"]}]
+    return body
+
+
+async def test_one_task_that_it_trips_over_keeps_nobody_from_a_look(queue: WorkQueue[Key], health: Health) -> None:
+    """Whoever may write a status may write a date that overflows. It ended the leader, and the next one."""
+    cluster = FakeCluster()
+    odd, good = cluster.add_task("odd", activeDeadlineSeconds=10), cluster.add_task("good")
+    status = {"attempts": 1, "podUID": "pod-1", "podName": "odd", "activeSince": "9999-12-31T23:59:59Z"}
+    cluster.tasks[odd]["status"] = {"phase": "Running", **status}
+    cluster.pods[odd] = running(cluster, odd, "2026-11-23T12:00:01Z")
+    assert await Resync(cluster, queue, health, FakeClock()).once()
+    assert {queue.take(), queue.take()} == {odd, good}
+
+
+async def test_one_pod_that_it_trips_over_keeps_nobody_from_a_look(
+    queue: WorkQueue[Key], health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = FakeCluster()
+    good, odd = cluster.add_task("good"), cluster.add_task("odd")
+    cluster.pods[odd] = running(cluster, odd, "yesterday")
+    assert await Resync(cluster, queue, health, FakeClock()).once()
+    assert {queue.take(), queue.take()} == {odd, good}
+    (record,) = caplog.records
+    assert record.getMessage() == "Pod default/odd cannot be made out, and is passed over"
+    assert record.exc_info is not None
+
+
+async def test_what_is_the_same_for_long_is_said_once(
+    queue: WorkQueue[Key], health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster, told = FakeCluster(), []
+    resync = Resync(cluster, queue, health, FakeClock(), unserved=lambda: told.append("unserved"))
+    faults: list[ClusterError | None] = [
+        *(Unavailable(503, "starting"),) * 3,
+        *(NotFound(404, "x"),) * 3,
+        None,
+        NotFound(404, "x"),
+    ]
+    for error in faults:
+
+        def fault(call: str, done: bool, error: ClusterError | None = error) -> None:  # noqa: FBT001 - see Fault
+            if error is not None:
+                raise error
+
+        cluster.fault = fault
+        await resync.once()
+    missing = "the API server does not know ReaperTasks: install crds/reapertask.yaml"
+    assert caplog.messages == ["resync failed, which is tried again: starting", missing, missing]
+    assert told == ["unserved"] * 4
 
 
 async def test_at_rest_no_task_is_looked_at(queue: WorkQueue[Key], health: Health) -> None:

@@ -1,10 +1,12 @@
 """settings.py: flags over environment over defaults; a wrong value is one sentence."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from reaper_operator.settings import Settings, SettingsError, as_table, load
+from reaper_operator.settings import MOST, MOST_DAYS, Settings, SettingsError, as_table, load
 
 LEASE_ORDER = (
     "--lease-seconds is more than --lease-renew-seconds, and that is more than 1.2 times --lease-retry-seconds: not "
@@ -31,6 +33,12 @@ def test_flags_win_over_the_environment() -> None:
         (["--workers", "many"], {}, "--workers is a whole number, not 'many'"),
         ([], {"REAPER_OPERATOR_WORKERS": "0"}, "REAPER_OPERATOR_WORKERS is greater than 0, not 0"),
         (["--resync-seconds", "nan"], {}, "--resync-seconds is greater than 0, not nan"),
+        (["--resync-seconds", "1e300"], {}, "--resync-seconds is at most 1000000000, not 1e300"),
+        (
+            [],
+            {"REAPER_OPERATOR_WEBHOOK_CA_DAYS": "36501"},
+            "REAPER_OPERATOR_WEBHOOK_CA_DAYS is at most 36500, not 36501",
+        ),
         (["--workers", "1000"], {}, "more than 256 workers only wait for each other, and 1000 were asked for"),
         (["--log-level", "loud"], {}, "the log level is one of debug, info, warning, error, not 'loud'"),
         (["--log-format", "xml"], {}, "the log format is one of plain, json, not 'xml'"),
@@ -83,6 +91,17 @@ def test_wrong_values(arguments: list[str], environ: dict[str, str], sentence: s
     with pytest.raises(SettingsError) as caught:
         load(arguments, environ)
     assert str(caught.value) == sentence
+
+
+def test_the_largest_values_overflow_nothing() -> None:
+    longest = Settings(resync_seconds=MOST, webhook_ca_days=MOST_DAYS)
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert now + timedelta(days=longest.webhook_ca_days) > now + timedelta(seconds=longest.resync_seconds) > now
+    loop = asyncio.new_event_loop()
+    loop.call_later(longest.resync_seconds, loop.stop)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
 
 
 def test_addresses() -> None:

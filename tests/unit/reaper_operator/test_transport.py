@@ -63,7 +63,7 @@ def test_every_error_of_the_cluster_can_come_from_an_answer() -> None:
     statuses, answers = range(300, 600), (b"", said("", "AlreadyExists", "spec"))
     kinds = {type(_error("POST", status, answer, None)) for status in statuses for answer in answers}
     kinds |= {type(_error("GET", status, b"", None)) for status in statuses}
-    assert kinds == {errors.ClusterError, *errors.ClusterError.__subclasses__()} - {errors.NotLeader}
+    assert kinds == {errors.ClusterError, *errors.ClusterError.__subclasses__()} - {errors.NotLeader, errors.Unreadable}
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)])

@@ -1,8 +1,9 @@
-"""words.py: what exit codes mean."""
+"""words.py: what exit codes mean, and what exceptions say."""
 
+import aiohttp
 import pytest
 
-from reaper_operator.words import exit_sentence, joined, signal_of
+from reaper_operator.words import exit_sentence, in_words, joined, signal_of
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,15 @@ def test_sentences() -> None:
     assert exit_sentence(137) == "the process ended with exit code 137 (128+9: as a rule ended by SIGKILL)"
     assert joined("a", None, "", "b") == "a; b"
     assert joined(None) == ""
+
+
+class Answered(Exception):
+    """As Kopf has the API server's words: in one argument with all the rest, and by themselves."""
+
+    message = "pods is forbidden"
+
+
+def test_what_an_exception_of_a_library_says() -> None:
+    assert in_words(Answered("pods is forbidden", {"kind": "Status"})) == "pods is forbidden"
+    assert in_words(aiohttp.ServerDisconnectedError()) == "Server disconnected"
+    assert in_words(TimeoutError()) == "TimeoutError"

@@ -42,9 +42,14 @@ anything, and an administrator will paste it. */}}
     ['{{ eq . "gid" | ternary ($access.gids | default $access.uids) $access.uids }}']
     + (variables.{{ . }}sReadable ? variables.{{ . }}sOfNamespace.optMap(o, [o]).orValue([]) : [])
 {{- end }}
+# What holds for most, and is all that is computed for them: each message is made for who passes, too.
+- name: anybody
+  expression: >-
+    (variables.uidRanges + variables.gidRanges).all(ranges, ranges == '0-2147483647')
+    && variables.uidsReadable && variables.gidsReadable
 - name: rootIsLeftOut
   expression: >-
-    !variables.uidRanges.all(ranges, ranges.split(',').exists(range, int(range.split('-')[0]) == 0))
+    !variables.uidRanges.all(ranges, ranges == '0-2147483647' || ranges.split(',').exists(range, int(range.split('-')[0]) == 0))
 {{- end -}}
 
 {{/* The users and groups of what has the variables uids and gids that are in none of these. */}}
@@ -53,7 +58,7 @@ anything, and an administrator will paste it. */}}
 {{- range tuple "uid" "gid" }}
 - name: wrong{{ title . }}s
   expression: >-
-    variables.{{ . }}s.filter(id, !variables.{{ . }}Ranges.all(ranges, ranges.split(',').exists(range,
+    variables.anybody ? [] : variables.{{ . }}s.filter(id, !variables.{{ . }}Ranges.all(ranges, ranges.split(',').exists(range,
     int(range.split('-')[0]) <= id && id <= int(range.split('-')[range.split('-').size() - 1]))))
 {{- end }}
 {{- end -}}
@@ -81,7 +86,7 @@ anything, and an administrator will paste it. */}}
   reason: Forbidden
 - expression: variables.wrong{{ title $id }}s.size() == 0
   messageExpression: >-
-    'host processes of namespace ' + request.namespace + ' may not have {{ $id }} ' + string(variables.wrong{{ title $id }}s[0])
+    variables.wrong{{ title $id }}s.size() == 0 ? '' : 'host processes of namespace ' + request.namespace + ' may not have {{ $id }} ' + string(variables.wrong{{ title $id }}s[0])
     + (variables.wrong{{ title $id }}s[0] == 0 ? ', which is also what they have where none is given' : '')
     + ': set {{ index . 1 }} to one of ' + variables.{{ $id }}Ranges.filter(ranges, ranges != '0-2147483647').join(' that is also one of ')
   reason: Forbidden

@@ -28,6 +28,7 @@ def modules(versions: Versions) -> dict[str, GoModule]:
         GoModule("kind", "kind", versions.kind, {"kind": "sigs.k8s.io/kind"}),
         _helm(versions.helm),
         _kwok(versions.kwok),
+        GoModule("cert-manager", "cert-manager", versions.cert_manager, {"cert-manager": "."}, first_time="4 minutes"),
     )
     return {module.name: module for module in listed}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reaper_api.ruleset.annotations import KNOWN
 from reaper_api.ruleset.rule import Rule, Severity
+from reaper_api.ruleset.schema import fields_of
 from reaper_api.ruleset.table import POD_RULES, findings
 from reaper_runtime.annotations import parse
 from reaper_runtime.errors import FailedPrecondition, ReaperError
@@ -61,6 +63,35 @@ def test_a_rule_gives_the_runtimes_reason(rule: Rule) -> None:
         assert any(reason in said for reason in reasons), reasons
     else:
         assert any(word in said for reason in reasons for word in ("the node", "reaper.runtime/cgroup: pod"))
+
+
+# Fields of a Pod that mean for a host process what they mean for a container, by who sees to it.
+HONOURED = {
+    "scheduler and controllers": "affinity evictionResponders nodeName nodeSelector overhead preemptionPolicy priority "
+    "priorityClassName resourceClaims runtimeClassName schedulerName schedulingGates schedulingGroup tolerations "
+    "topologySpreadConstraints requests claims",
+    "kubelet": "activeDeadlineSeconds automountServiceAccountToken enableServiceLinks env envFrom hostAliases "
+    "initContainers lifecycle name readinessGates resizePolicy restartPolicy restartPolicyRules serviceAccount "
+    "serviceAccountName stdinOnce terminationGracePeriodSeconds terminationMessagePath terminationMessagePolicy "
+    "fsGroup fsGroupChangePolicy subPath subPathExpr volumes",
+    "the runtime": "allowPrivilegeEscalation args bindMountOptions capabilities privileged readOnly "
+    "readOnlyRootFilesystem runAsGroup runAsUser stdin supplementalGroups supplementalGroupsPolicy tty",
+    "nobody, since it is always so": "hostIPC hostNetwork hostPID",
+    "nobody, since it is nothing without a field that has a rule": "seLinuxChangePolicy windowsOptions",
+}
+LOOKED_AT = ("PodSpec", "Container", "PodSecurityContext", "SecurityContext", "ResourceRequirements", "VolumeMount")
+
+
+@pytest.mark.parametrize("kind", LOOKED_AT)
+def test_every_field_of_a_pod_is_honoured_or_has_a_rule(kind: str) -> None:
+    """What a new version of Kubernetes brings has to be thought about."""
+    named = {word for rule in POD_RULES for word in re.findall(r"\w+", rule.field)}
+    assert set(fields_of(kind)) - named - {word for words in HONOURED.values() for word in words.split()} == set()
+
+
+def test_what_is_honoured_exists() -> None:
+    there = {field for kind in LOOKED_AT for field in fields_of(kind)}
+    assert {word for words in HONOURED.values() for word in words.split()} <= there
 
 
 VALUES = (

@@ -18,7 +18,7 @@ from tests.fakes.specs import GOOD
 CHART = Path(__file__).parents[4] / "charts" / "reaper" / "templates"
 EVERY_RULE = pytest.mark.parametrize("rule", TABLE, ids=lambda rule: rule.id)
 # Kept by the API server before any policy is asked, or about what cannot be created.
-WITHOUT_CEL = {"RPR029", "RPR030"}
+WITHOUT_CEL = {"RPR029", "RPR030", "RPR031"}
 
 
 @pytest.mark.parametrize("judged", JUDGED, ids=lambda judged: judged.id)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reaper_api.ruleset.table import TASK_RULES, findings
-from reaper_api.ruleset.task import OF_PODS, dotted, parsed
+from reaper_api.ruleset.task import OF_PODS, parsed
+from reaper_api.ruleset.template import dotted
 from reaper_api.task import TaskSpec
 from tests.fakes.refusals import REFUSALS, task
 from tests.fakes.specs import GOOD

@@ -93,3 +93,12 @@ def test_cp_is_between_here_and_there(cluster: FakeCluster, words: list[str]) ->
     result = cluster.run("cp", *words)
     assert result.exit_code == 2
     assert "one of the two is NAME:PATH" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["exec", "run"])
+def test_a_command_line_without_the_two_dashes_is_said_how_to_write(cluster: FakeCluster, verb: str) -> None:
+    result = cluster.run(verb, "hello", "id")
+    assert result.exit_code == 2
+    assert (
+        f"unexpected extra argument (id): what shall run stands after --, such as: plugin {verb} … -- " in result.stderr
+    )

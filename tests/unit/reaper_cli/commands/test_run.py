@@ -54,10 +54,10 @@ def test_every_flag_becomes_its_field(cluster: FakeCluster) -> None:
     words += (
         " --overlay build --dns kubernetes --restart OnFailure --retries 3 --deadline 1h30m --grace-period 5 --ttl 2m"
     )
-    words += " --labels x=y --annotations p=q --dry-run=client -o json"
+    words += " --labels x=y -l z=z --annotations p=q --dry-run=client -o json"
     result = cluster.run(*words.split(), "--", "true")
     body = json.loads(result.stdout)
-    assert body["metadata"] == {"name": "hello", "labels": {"x": "y"}, "annotations": {"p": "q"}}
+    assert body["metadata"] == {"name": "hello", "labels": {"x": "y", "z": "z"}, "annotations": {"p": "q"}}
     assert body["spec"] == {
         "command": ["true"],
         "env": [{"name": "A", "value": "b"}, {"name": "C", "value": "d=e"}],

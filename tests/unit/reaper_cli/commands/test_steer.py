@@ -60,16 +60,6 @@ def test_a_retry_of_a_cancelled_task_without_a_deadline_has_none(cluster: FakeCl
     assert "activeDeadlineSeconds" not in spec_of(cluster, "hello-r1")
 
 
-def test_cancel_by_label_leaves_out_what_is_over_or_suspended(cluster: FakeCluster) -> None:
-    labels = {"labels": {"job": "x"}}
-    cluster.add_task("a", metadata=labels, **RUNNING)
-    cluster.add_task("b", metadata=labels, **FAILED)
-    cluster.add_task("c", metadata=labels, phase="Suspended", spec={"suspend": True})
-    cluster.add_task("d", **RUNNING)
-    result = cluster.run("cancel", "-l", "job=x", "--no-wait")
-    assert result.stdout == "a cancelled\n"
-
-
 def test_cancel_of_what_is_over_or_suspended_is_said(cluster: FakeCluster) -> None:
     cluster.add_task("over", **FAILED)
     cluster.add_task("held", phase="Suspended", spec={"suspend": True})
@@ -81,9 +71,36 @@ def test_cancel_of_what_is_over_or_suspended_is_said(cluster: FakeCluster) -> No
     )
 
 
+@pytest.mark.parametrize("verb", ["cancel", "suspend", "resume", "wait"])
 @pytest.mark.parametrize("words", [[], ["a", "-l", "x=y"]])
-def test_cancel_needs_names_or_labels(cluster: FakeCluster, words: list[str]) -> None:
-    assert cluster.run("cancel", *words).exit_code == 2
+def test_names_or_labels_are_needed(cluster: FakeCluster, verb: str, words: list[str]) -> None:
+    result = cluster.run(verb, *words)
+    assert result.exit_code == 2
+    assert "which tasks? Name them, or select them with -l" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [("cancel", "a cancelled\n"), ("suspend", "a suspended\n"), ("resume", "held resumed\n"), ("wait", "")],
+)
+def test_labels_select_what_a_verb_can_do_something_for(cluster: FakeCluster, verb: str, told: str) -> None:
+    labels = {"labels": {"job": "x"}}
+    task = cluster.add_task("a", metadata=labels, **RUNNING)
+    cluster.add_task("over", metadata=labels, **{**FAILED, "exitCode": 0})
+    if verb != "wait":
+        cluster.add_task("held", metadata=labels, phase="Suspended", spec={"suspend": True})
+    cluster.add_task("other", **RUNNING)
+    cluster.script = [cluster.becomes(task, **FAILED)]
+    result = cluster.run(verb, "-l", "job=x")
+    assert (result.exit_code, result.stdout) == (3 if verb == "wait" else 0, told)
+
+
+@pytest.mark.parametrize(("verb", "code"), [("cancel", 0), ("suspend", 0), ("resume", 0), ("wait", 1)])
+def test_labels_that_select_nothing_are_said(cluster: FakeCluster, verb: str, code: int) -> None:
+    cluster.add_task("other", **RUNNING)
+    result = cluster.run(verb, "-l", "job=x")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert f"there is no task with job=x to {verb}" in result.stderr
 
 
 def test_suspend_and_resume(cluster: FakeCluster) -> None:

@@ -198,7 +198,9 @@ def test_the_bundle_says_what_the_pod_would() -> None:
 
 def test_the_bundle_can_be_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "task.yaml"
-    path.write_text("kind: ReaperTask\nmetadata: {name: t}\nspec: {command: [/x], env: [{name: A, value: b}]}\n")
+    path.write_text(
+        "kind: ReaperTask\nmetadata: {generateName: t-}\nspec: {command: [/x], env: [{name: A, value: b}]}\n"
+    )
     result = FakeCluster().run("local", "run", "-f", str(path), "--show", "-e", "A=c")
     assert json.loads(result.stdout)["process"]["env"][-1] == "A=c"
 
@@ -208,6 +210,12 @@ def test_the_bundle_can_be_looked_at(tmp_path: Path) -> None:
     [
         ("kind: Pod\n", 1, "there are 0 ReaperTasks, and one is run"),
         ("kind: ReaperTask\nspec: {command: [bin/x]}\n", 1, "command[0] is an absolute path"),
+        (
+            "kind: ReaperTask\nspec: {command: [/x], workDir: /srv}\n",
+            1,
+            "error: spec.workDir does not exist and would be dropped; is it workingDir?\ntry: kubectl reaper validate ",
+        ),
+        ("kind: ReaperTask\nmetadata: {labels: {a: b}}\nspec: {command: [/x]}\n", 1, "metadata.name is missing"),
         ("a: [\n", 1, "line 2, column 1"),
     ],
 )
