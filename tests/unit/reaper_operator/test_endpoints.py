@@ -45,6 +45,17 @@ async def test_without_a_host_every_address_answers(health: Health, address: str
         assert " 200 OK\r\n" in await get(port, "/readyz", address)
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/nowhere"])
+async def test_no_connection_is_kept(health: Health, path: str) -> None:
+    """Kopf, at its end, cancels the task that waits for the next request: a scraper would have no answer to that."""
+    async with serving(health, "127.0.0.1") as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = (await asyncio.wait_for(reader.read(), 20)).decode()
+        writer.close()
+    assert "Connection: close\r\n" in answer
+
+
 async def test_a_problem_is_said_with_503(health: Health) -> None:
     health.stopping = True
     async with serving(health, "127.0.0.1") as port:
