@@ -237,12 +237,7 @@ async def test_a_discovery_that_breaks_off(
 async def test_webhooks_whose_discovery_breaks_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Theirs is a Kopf of its own, on a standby too."""
     caplog.set_level("INFO", "reaper_operator")
-    forever = {"holderIdentity": "somebody else", "leaseDurationSeconds": 3600}
-    of_webhooks: dict[str, Any] = {
-        "webhook_address": f"127.0.0.1:{free_port()}",
-        "webhook_certificates": "cert-manager",
-    }
-    async with stage(tmp_path, lease=forever, webhook_check_seconds=0.1, **of_webhooks) as on:
+    async with stage(tmp_path, **webhooks()) as on:
         asked: list[str] = []
 
         def hit(path: str) -> bool:
@@ -259,6 +254,25 @@ async def test_webhooks_whose_discovery_breaks_off(tmp_path: Path, caplog: pytes
     assert "serving webhooks has broken off, and begins anew: " in caplog.text
     assert tracebacks(caplog) == []
     assert "OS signals are ignored" not in caplog.text, "Kopf's, of a thread that is to get none"
+
+
+async def test_webhooks_that_wait_for_the_crd_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with stage(tmp_path, **webhooks()) as on:
+        on.server.fault = lambda _, path: web.json_response({"groups": []}) if path == "/apis" else None
+        missing = "reapertasks.reaper.io are not served yet: install crds/reapertask.yaml"
+        await on.until(lambda: missing in caplog.text)
+        on.server.fault = no_http_fault
+        await on.until(lambda: "certificate of the webhooks: " in caplog.text)
+
+
+def webhooks() -> dict[str, Any]:
+    """Settings of a standby that serves them."""
+    return {
+        "lease": {"holderIdentity": "somebody else", "leaseDurationSeconds": 3600},
+        "webhook_address": f"127.0.0.1:{free_port()}",
+        "webhook_certificates": "cert-manager",
+        "webhook_check_seconds": 0.1,
+    }
 
 
 def certificate() -> dict[str, Any]:

@@ -76,10 +76,12 @@ class Webhooks:
 
     async def _tasks_are_served(self) -> bool:
         try:
-            return await asyncio.to_thread(discovery.tasks_are_served, self._call)
+            if await asyncio.to_thread(discovery.tasks_are_served, self._call):
+                return True
+            self._complain(f"{PLURAL}.{GROUP} are not served yet: install crds/reapertask.yaml")
         except ClusterError as error:
             self._complain(f"{PLURAL}.{GROUP} are not served yet: {error.message}")
-            return False
+        return False
 
     async def _has_certificate(self) -> bool:
         await self._look()
