@@ -1,8 +1,10 @@
 """Pods and workloads with a field that does not exist."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from reaper_api.ruleset.template import dotted
 from tests.fakes.judged import JUDGED, Body
 
 
@@ -23,20 +25,13 @@ class Misspelt:
 def _with(kind: str, path: tuple[str | int, ...], advice: str, value: Any = "x") -> Misspelt:
     """A good object of a kind, with a key more."""
     good = next(judged for judged in JUDGED if judged.kind == kind)
-    body = _copy(good.body)
+    body = json.loads(json.dumps(good.body))
     *above, key = path
     node: Any = body
     for part in above:
         node = node[part] if isinstance(part, int) else node.setdefault(part, {})
     node[key] = value
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-    return Misspelt(body, field, advice)
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if isinstance(value, list) else value
+    return Misspelt(body, dotted(path), advice)
 
 
 _CONTAINER = ("spec", "containers", 0)

@@ -16,10 +16,14 @@ from tests.integration.api import Answer, Api
 Body = dict[str, Any]
 
 
+def root(kind: str) -> str:
+    """Where the API server has the kind's group and version."""
+    workload = WORKLOADS[kind]
+    return f"apis/{workload.group}/{workload.version}" if workload.group else f"api/{workload.version}"
+
+
 def create(api: Api, body: Body) -> Answer:
-    workload = WORKLOADS[body["kind"]]
-    root = f"/apis/{workload.group}" if workload.group else "/api"
-    path = f"{root}/{workload.version}/namespaces/default/{workload.resource}"
+    path = f"/{root(body['kind'])}/namespaces/default/{WORKLOADS[body['kind']].resource}"
     return api.request("POST", path, body, dryRun="All", fieldValidation="Strict")
 
 
@@ -44,10 +48,7 @@ def test_neither_finds_one_where_there_is_none(api: Api, judged: Judged) -> None
 
 @pytest.mark.parametrize("kind", WORKLOADS)
 def test_every_field_that_the_api_server_has_is_in_the_table(api: Api, kind: str) -> None:
-    workload = WORKLOADS[kind]
-    root = f"apis/{workload.group}/{workload.version}" if workload.group else f"api/{workload.version}"
-    schemas = api.request("GET", f"/openapi/v3/{root}").ok()["components"]["schemas"]
-    group = workload.group or "core"
+    schemas = api.request("GET", f"/openapi/v3/{root(kind)}").ok()["components"]["schemas"]
     missing: list[str] = []
     seen: set[str] = set()
 
@@ -63,6 +64,6 @@ def test_every_field_that_the_api_server_has_is_in_the_table(api: Api, kind: str
             elif below and fields[field]:
                 compare(below[1], fields[field])
 
-    compare(f"io.k8s.api.{group}.{workload.version}.{kind}", kind)
+    compare(f"io.k8s.api.{WORKLOADS[kind].group or 'core'}.{WORKLOADS[kind].version}.{kind}", kind)
     assert missing == []
     assert {"Container", "Volume", "ObjectMeta"} <= seen

@@ -36,15 +36,15 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["completion", "bash"]], ids=" ".join)
 def test_help_is_there_within_400_ms(words: list[str]) -> None:
-    """Of a processor's time: the best of five, since the machine may have other work."""
+    """Of a processor's time, and in one of five tries, since the machine may have other work."""
 
     def spent() -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
     command = [sys.executable, "-c", "from reaper_cli.main import main; main()", *words]
-    times = []
-    for _ in range(5):
+    times: list[float] = []
+    while len(times) < 5 and min(times, default=1.0) >= 0.4:
         before = spent()
         subprocess.run(command, capture_output=True, check=True)
         times.append(spent() - before)
