@@ -10,7 +10,7 @@ import os
 import sys
 
 from reaper_runtime.errors import ReaperError
-from reaper_runtime.host import libc
+from reaper_runtime.host import descriptors, libc
 from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.shim import bootstrap, launch, serve
 from reaper_runtime.shim.sweep import Sweeper
@@ -29,7 +29,7 @@ def main(build: str) -> "NoReturn":
     os.setsid()
     os.umask(0o022)
     os.chdir("/")
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what containerd has inherited, say: nobody else sees it closed
+    descriptors.close_from(3)  # what containerd has inherited, say: nobody else sees it closed
     path = launch.socket_path(build)
     os.makedirs(launch.RUN_DIRECTORY, mode=0o711, exist_ok=True)
     listener = bootstrap.listen(path)

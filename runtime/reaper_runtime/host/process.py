@@ -11,7 +11,7 @@ import gc
 import os
 
 from reaper_runtime.errors import FailedPrecondition, Unavailable
-from reaper_runtime.host import attributes, libc, passwd, procfs
+from reaper_runtime.host import attributes, descriptors, libc, passwd, procfs
 from reaper_runtime.host.cgroup.directory import join
 from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 from reaper_runtime.host.clone import fork_into
@@ -145,7 +145,7 @@ def _arrange_descriptors(gate: _socket.socket, kept: tuple[int, ...], others: tu
     for target, fd in enumerate(lifted):
         os.dup2(fd, target, inheritable=target < len(kept))
     gate.detach()
-    os.closerange(len(wanted), 1 << 20)
+    descriptors.close_from(len(wanted))
     return tuple(range(len(kept) + 1, len(wanted)))
 
 

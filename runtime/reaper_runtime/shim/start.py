@@ -105,11 +105,12 @@ def _become_cold(launch: "Launch", fd: int) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
-        os.closerange(3, fd)  # as the fork server does
-        os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
 
         from reaper_runtime import zygote
+        from reaper_runtime.host import descriptors
 
+        os.closerange(3, fd)  # as the fork server does
+        descriptors.close_from(fd + 1)
         zygote.become_shim(launch, _socket.socket(fileno=fd))
     finally:
         os._exit(1)

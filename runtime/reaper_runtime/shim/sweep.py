@@ -11,7 +11,7 @@ and at its start: nobody tells it of their end.
 import os
 import time
 
-from reaper_runtime.host import procfs
+from reaper_runtime.host import descriptors, procfs
 from reaper_runtime.shim.delete import clear
 from reaper_runtime.state import PodState, pods
 from reaper_runtime.stdlib import signal
@@ -47,7 +47,7 @@ class Sweeper:
         try:
             for number in (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)  # those are the fork server's
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # whoever asked at this moment waits until all have closed
+            descriptors.close_from(3)  # whoever asked at this moment waits until all have closed
             sweep(self._root)
         finally:
             os._exit(0)
