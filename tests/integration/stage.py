@@ -18,7 +18,7 @@ from tests.fakes.cluster import FakeCluster
 from tests.ports import free_port
 
 LEASE = Key("reaper-system", "reaper-operator")
-PATIENCE = 20.0  # seconds; each of these things takes well under one
+PATIENCE = 30.0  # seconds; each of these things takes well under one, but for another Kopf: 8
 
 
 class Stage:

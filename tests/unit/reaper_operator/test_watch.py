@@ -1,4 +1,4 @@
-"""watch.py: what an end of Kopf may leave in the log. The rest runs in tests/integration."""
+"""watch.py: what an end of Kopf may leave in the log. The rest is in tests/integration/test_watch.py."""
 
 from __future__ import annotations
 
