@@ -35,12 +35,13 @@ class Access(Configuration):
         if self._in_cluster:
             config.load_incluster_config(client_configuration=into)  # type: ignore[no-untyped-call]
             return
+        where = self._kubeconfig or "$KUBECONFIG"
         try:
             config.load_kube_config(self._kubeconfig, client_configuration=into)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError):
             raise
         except Exception as error:  # the client trips in many ways over what is none, or is half written
             what = " ".join(str(error).split())
-            raise config.ConfigException(f"{self._kubeconfig or '$KUBECONFIG'} is no kubeconfig: {what}") from error
+            raise config.ConfigException(f"{where} is no kubeconfig: {what}") from error
         if not into.host.startswith(("http://", "https://")):
-            raise config.ConfigException(f"the server of {self._kubeconfig or '$KUBECONFIG'} is no URL: {into.host!r}")
+            raise config.ConfigException(f"the server of {where} is no URL: {into.host!r}")

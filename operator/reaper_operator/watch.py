@@ -48,7 +48,7 @@ class Watch:
             if not await self._served():
                 await self._wait()
                 continue
-            self._complaint = ""
+            self._complaint = self._health.watch_fault = ""
             self._kopfs_end.clear()
             try:
                 await self._kopf(watching)
