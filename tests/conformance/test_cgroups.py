@@ -214,7 +214,7 @@ def test_what_is_paused_can_be_killed(shim: Shim) -> None:
     """cgroup-v2.rst, cgroup.freeze: "A process in the frozen cgroup can be killed by a fatal signal"."""
     task = shim.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
     task.start()
-    daemon = _daemon(task)
+    daemon = daemon_of(task)
     task.pause()
     task.kill(signal.SIGKILL, everything=True)
     assert task.wait() == 137
