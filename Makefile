@@ -10,7 +10,7 @@ PYTHON := $(VENV)/bin/python
 PYTEST := $(VENV)/bin/pytest
 CLUSTER := PYTHONPATH=tests/e2e $(PYTHON) -m cluster
 
-.PHONY: help demo test check unit integration conformance conformance-all chaos fuzz cert-manager e2e tutorial screens bench generate lock runtime images cluster control-plane install cluster-down clean
+.PHONY: help demo test check unit integration conformance conformance-all conformance-v2 chaos fuzz cert-manager e2e tutorial screens bench generate lock runtime images cluster control-plane install cluster-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ conformance: runtime ## our shim and runc's under the same tests, and under real
 conformance-all: runtime ## the same under Debian's containerd 1.7 and 2.1 too
 	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc mmdebstrap:mmdebstrap
 	$(PYTEST) tests/conformance --all-containerds
+
+conformance-v2: runtime ## the same in a virtual machine with Debian's kernel, systemd and cgroup version 2; ARGS="-k pause" MINUTES=60
+	@tools/apt.sh qemu-system-x86:qemu-system-x86_64 mmdebstrap:mmdebstrap e2fsprogs:mke2fs
+	@$(CLUSTER) path containerd >/dev/null
+	PYTHONPATH=tools:tests/e2e $(PYTHON) -m tests.machine $(ARGS)
 
 chaos: runtime ## 200 times kill -9 of workloads, shims, fork servers and containerds; ARGS="--seed 7 --kills 50"
 	@tools/apt.sh busybox-static:busybox containerd:containerd runc:runc

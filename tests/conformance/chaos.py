@@ -39,6 +39,7 @@ from tests.conformance.processes import (
     pause,
     with_environment,
 )
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ class Chaos:
         starting = self.containerd.spawn(*arguments)
         if game.moment == MOMENTS[0]:
             self._strike(game, name, gate)
-        started = starting.wait(SECONDS) == 0
+        started = starting.wait(patience(SECONDS)) == 0
         self.containerd.ensure()
         if game.moment == MOMENTS[1]:
             self._strike(game, name, gate)
@@ -119,7 +120,7 @@ class Chaos:
 
     def _strike(self, game: Round, name: str, gate: Path) -> None:
         """Find the victim, which may only just be coming, and kill it after the round's delay."""
-        deadline = time.monotonic() + 0.5
+        deadline = time.monotonic() + patience(0.5)
         while not (pid := self._find(game.victim, name, gate)) and time.monotonic() < deadline:
             pause(0.001)
         pause(game.delay)
@@ -165,7 +166,7 @@ class Chaos:
 
     def _code(self, name: str, gate: Path) -> int | None:
         """The exit code that containerd tells; None when it knows of no such task."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + patience(SECONDS)
         while True:
             status = re.findall(rf"^{name}\s+\d+\s+(\w+)", self.containerd.ctr("task", "ls").stdout, re.MULTILINE)
             if status != ["RUNNING"]:

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conformance.cgroups import directories
 from tests.conformance.containerd import BUNDLE, SUITES, Containerd, busybox_rootfs, programs_of
-from tests.conformance.shim import Runtime, Shim
+from tests.conformance.processes import eventually
+from tests.conformance.shim import NAMESPACE, Runtime, Shim
+from tests.patience import FACTOR, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +34,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "version" in metafunc.fixturenames:
         between = SUITES if metafunc.config.getoption("--all-containerds") else ()
         metafunc.parametrize("version", ["debian", *between, "newest"], scope="module")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """pytest-timeout is as patient as the tests are. Other folders' are among the items, and are left alone."""
+    usual = float(config.getini("timeout"))
+    here = Path(__file__).parent
+    for item in items if FACTOR != 1 else ():
+        if here not in item.path.parents:
+            continue
+        marker = item.get_closest_marker("timeout")
+        seconds = marker.args[0] if marker is not None else usual
+        item.add_marker(pytest.mark.timeout(patience(seconds)), append=False)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +110,13 @@ def shim(runtime: Runtime, make_shim: Callable[..., Shim]) -> Shim:
 def reaper(reaper_runtime: Runtime, make_shim: Callable[..., Shim]) -> Shim:
     """A shim of ours."""
     return make_shim(reaper_runtime)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cgroup_is_left() -> Iterator[None]:
+    """docs/runtime.md, "Cgroups": removed when the container ends. Of all shims here, those that were killed too."""
+    yield
+    eventually(lambda: not directories(f"reaper/{NAMESPACE}*"), what="the removal of all cgroups")
 
 
 @pytest.fixture(autouse=True)

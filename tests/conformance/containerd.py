@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reaper_runtime.host import procfs
 from reaper_runtime.overlay import overlays
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ class Containerd:
                 [self.programs / "containerd", "-c", self.folder / "config.toml"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": self._path},
             )  # fmt: skip
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patience(START_SECONDS)
         while self.ctr("version", check=False).returncode != 0:
             if self._daemon.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "log").read_text())
@@ -137,14 +138,14 @@ class Containerd:
         """End the daemon. Shims and their processes are not its business, and stay."""
         if self._daemon is not None:
             self._daemon.terminate()
-            self._daemon.wait(10)
+            self._daemon.wait(patience(10))
             self._daemon = None
 
     def kill(self) -> None:
         """kill -9: it has no time to tell anybody."""
         if self._daemon is not None:
             self._daemon.send_signal(signal.SIGKILL)
-            self._daemon.wait(10)
+            self._daemon.wait(patience(10))
             self._daemon = None
 
     @property
@@ -171,7 +172,7 @@ class Containerd:
         """Run ctr against this daemon."""
         return subprocess.run(
             [self.programs / "ctr", "-a", self.folder / "c.sock", *arguments],
-            capture_output=True, text=True, check=check, timeout=seconds, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=check, timeout=patience(seconds), stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     def run(

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.patience import patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -17,9 +19,9 @@ _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 def eventually(condition: Callable[[], object], seconds: float = 10, what: str = "it") -> None:
     """Until it is true; raises AssertionError if that takes too long."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patience(seconds)
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not become true within {seconds:g} s"
+        assert time.monotonic() < deadline, f"{what} did not become true within {patience(seconds):g} s"
         pause(0.01)
 
 

@@ -14,6 +14,7 @@ from reaper_runtime.overlay import overlays
 from reaper_runtime.wire import messages as m
 from reaper_runtime.wire import starting
 from tests.conformance.ttrpc import Client, EventCollector, RpcError
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 PROCESS = "types.containerd.io/opencontainers/runtime-spec/1/Process"
 RESOURCES = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
+NAMESPACE = f"conformance-{os.getpid()}-"  # containerd's; what begins so is of this run of the tests
 SHELL_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -62,7 +64,7 @@ class Output:
     def wait_for(self, text: bytes, seconds: float = 10) -> None:
         """Until this text has been read; raises TimeoutError with what there was."""
         with self._grown:
-            if not self._grown.wait_for(lambda: text in self.data, seconds):
+            if not self._grown.wait_for(lambda: text in self.data, patience(seconds)):
                 raise TimeoutError(f"{self.path.name} has no {text!r} yet, but {self.data!r}")
 
     def text(self, seconds: float = 10) -> str:
@@ -76,7 +78,7 @@ class Output:
         if self._spare >= 0:
             os.close(self._spare)
             self._spare = -1
-        self._thread.join(seconds)
+        self._thread.join(patience(seconds))
         return not self._thread.is_alive()
 
 
@@ -86,9 +88,8 @@ class Shim:
     def __init__(self, runtime: Runtime, folder: Path, *, bootstrap: bool = True) -> None:
         self.runtime = runtime
         self.folder = folder
-        self.namespace = (
-            f"conformance-{folder.name.encode().hex()}"  # of its own: a leftover of another test is not in its way
-        )
+        # Of its own: a leftover of another test is not in its way.
+        self.namespace = f"{NAMESPACE}{folder.name.encode().hex()}"
         self.bootstrap = bootstrap
         self.events = EventCollector(folder / "events.sock")
         self.containers: list[str] = []
@@ -132,7 +133,7 @@ class Shim:
             env={**os.environ, "TTRPC_ADDRESS": self.events.address, "GOMAXPROCS": "2"},
             input=params.encode() if self.bootstrap and action == "start" else b"",
             capture_output=True,
-            timeout=20,
+            timeout=patience(20),
             check=False,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from reaper_runtime.wire import messages as m
 from reaper_runtime.wire import starting
 from reaper_runtime.wire.ttrpc import MAX_MESSAGE, REQUEST
 from tests.conformance.ttrpc import RpcError
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from tests.conformance.shim import Runtime, Shim
@@ -39,7 +40,7 @@ def test_the_command_line(reaper_runtime: Runtime, arguments: list[str], words: 
         capture_output=True,
         text=True,
         check=False,
-        timeout=10,
+        timeout=patience(10),
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 2
@@ -50,10 +51,12 @@ def test_the_command_line(reaper_runtime: Runtime, arguments: list[str], words: 
 
 def test_version_and_info(reaper_runtime: Runtime) -> None:
     """containerd, docs/runtime-v2.md, "Command-like flags": -v, and -info with a RuntimeInfo."""
-    version = subprocess.run([reaper_runtime.shim, "-v"], capture_output=True, text=True, check=True, timeout=10).stdout
+    version = subprocess.run(
+        [reaper_runtime.shim, "-v"], capture_output=True, text=True, check=True, timeout=patience(10)
+    ).stdout
     assert version.startswith("containerd-shim-reaper-v2 ")
     output = subprocess.run(
-        [reaper_runtime.shim, "-info"], capture_output=True, check=True, timeout=10, input=b""
+        [reaper_runtime.shim, "-info"], capture_output=True, check=True, timeout=patience(10), input=b""
     ).stdout
     info = starting.RuntimeInfo.decode(output)
     assert info.version is not None
@@ -146,7 +149,7 @@ def test_a_socket_directory_that_is_too_long_is_refused(reaper: Shim) -> None:
     params = starting.BootstrapParams(instance_id="c", namespace=reaper.namespace, socket_dir="/run/" + "x" * 60)
     done = subprocess.run(
         [reaper.runtime.shim, "-namespace", reaper.namespace, "-id", "c", "start"],
-        cwd=reaper.folder / "c", input=params.encode(), capture_output=True, check=False, timeout=10,
+        cwd=reaper.folder / "c", input=params.encode(), capture_output=True, check=False, timeout=patience(10),
     )  # fmt: skip
     assert done.returncode != 0
     assert b"longer than 106 bytes" in done.stderr

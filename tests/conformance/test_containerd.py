@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.processes import parent
+from tests.conformance.processes import eventually, parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.conformance.containerd import Containerd
 
 MOST_OWN_MEMORY = 3200  # kB; 3010 when this was written, and 3440 with `typing` and the like imported
@@ -30,13 +26,6 @@ def folder(tmp_path: Path) -> Path:
 
 def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        select.select([], [], [], 0.02)
 
 
 @pytest.mark.parametrize("code", [0, 7, 255])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patience
 from typist import Typist
 
 COMMAND = [sys.executable, "-c", "from reaper_cli.main import main; main()", "local", "run"]
@@ -26,7 +27,9 @@ def task(tmp_path: Path, script: str, more: str = "") -> list[str]:
 
 def run(tmp_path: Path, script: str, more: str = "", *flags: str) -> subprocess.CompletedProcess[str]:
     command = [*task(tmp_path, script, more), *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=patience(50), stdin=subprocess.DEVNULL
+    )
 
 
 def leftovers() -> set[str]:
@@ -73,7 +76,9 @@ def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
     """docs/runtime.md, "Refused": a program that is not on the node, by its name."""
     path = tmp_path / "task.yaml"
     path.write_text(f"{HEAD}  command: [/no/such/program]\n")
-    done = subprocess.run([*COMMAND, "-f", str(path)], capture_output=True, text=True, check=False, timeout=50)
+    done = subprocess.run(
+        [*COMMAND, "-f", str(path)], capture_output=True, text=True, check=False, timeout=patience(50)
+    )
     assert done.returncode == 1
     assert 'program "/no/such/program" does not exist' in done.stderr
 
@@ -136,5 +141,7 @@ def test_a_terminal(tmp_path: Path) -> None:
 def test_examples(example: str) -> None:
     """docs/kubectl-reaper.md, "local run": examples/ run as they are."""
     path = Path(__file__).parents[2] / "examples" / f"{example}.yaml"
-    done = subprocess.run([*COMMAND, "-f", str(path)], capture_output=True, text=True, check=False, timeout=50)
+    done = subprocess.run(
+        [*COMMAND, "-f", str(path)], capture_output=True, text=True, check=False, timeout=patience(50)
+    )
     assert done.returncode == (42 if example == "failing" else 0)

@@ -12,6 +12,7 @@ from reaper_node import containerd, dropin, placeholder
 from reaper_node.errors import CommandError, NodeError
 from reaper_node.host import ChrootHost
 from tests.conformance.containerd import BUNDLE, Containerd, newest_programs
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ class ThisMachine(ChrootHost):
         super().__init__("/")
 
     def run(self, *command: str, stdin: bytes = b"", timeout: float = 60) -> str:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=timeout)
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=patience(timeout))
         if done.returncode != 0:
             raise CommandError(" ".join(command), done.returncode, done.stdout.decode(), done.stderr.decode())
         return done.stdout.decode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reaper_runtime.wire import messages as m
 from reaper_runtime.wire.ttrpc import REQUEST, RESPONSE, FrameReader, encode_frame
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,8 @@ class Call:
 
     def result(self, kind: type[Reply], seconds: float = 10) -> Reply:
         """The answer; raises RpcError, ConnectionError, or TimeoutError."""
-        if not self._done.wait(seconds):
-            raise TimeoutError(f"no answer within {seconds} s")
+        if not self._done.wait(patience(seconds)):
+            raise TimeoutError(f"no answer within {patience(seconds):g} s")
         if self._lost:
             raise ConnectionError("the shim closed the connection")
         status = self._response.status
@@ -102,7 +103,7 @@ class Client:
     def close(self) -> None:
         """Close the connection and wait for the reader."""
         self._sock.shutdown(socket.SHUT_RDWR)
-        self._reader.join(5)
+        self._reader.join(patience(5))
         self._sock.close()
 
     def _read(self) -> None:
@@ -130,7 +131,7 @@ class EventCollector:
     def wait_for(self, condition: Callable[[list[Message]], bool], seconds: float = 10) -> list[Message]:
         """All events so far, once the condition holds for them; raises TimeoutError with what there was."""
         with self._changed:
-            if not self._changed.wait_for(lambda: condition(self._events), seconds):
+            if not self._changed.wait_for(lambda: condition(self._events), patience(seconds)):
                 raise TimeoutError(f"events so far: {self._events}")
             return list(self._events)
 

@@ -12,6 +12,8 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
+from tests.patience import patience
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -44,7 +46,7 @@ class Typist:
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
         """Until the screen shows a text."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience(seconds)
         while text not in self.seen:
             assert self._waits.poll(max(0.0, deadline - time.monotonic()) * 1000), (
                 f"{text!r} did not appear; there is {self.seen!r}"

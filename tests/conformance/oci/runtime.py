@@ -9,11 +9,13 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.patience import patience
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 SHELL_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SECONDS = 20
+SECONDS = patience(20)
 
 
 class Done(NamedTuple):

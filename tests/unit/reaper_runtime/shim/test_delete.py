@@ -293,7 +293,7 @@ def _shim_with_a_process(path: Path, state: PodState) -> int:
         _record(state, "pod", child)
         os.write(send, b"x")
         os.waitpid(child, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest's would have the tests go on here
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest's handler would go on with the tests here
         signal.setitimer(signal.ITIMER_REAL, DYING_SECONDS)
         while True:
             signal.pause()
