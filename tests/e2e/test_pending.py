@@ -60,9 +60,10 @@ def test_a_variable_from_a_secret_that_is_not_there(kubectl: Kubectl) -> None:
 
 @pytest.mark.timeout(400)
 def test_a_node_that_has_lost_the_image(kubectl: Kubectl, node: Node) -> None:
-    """The node installer imports it again, so it has to be lost again and again until the task has said so."""
+    """The node installer imports it again, so it has to be lost again at once until the task has said so: kubelet takes
+    what is there for a moment."""
     lose, lost = "ctr --namespace k8s.io images rm --sync docker.io/library/placeholder:latest", "/run/e2e-lose-image"
-    node.sh(f"{lose}; touch {lost}; setsid sh -c 'while [ -e {lost} ]; do sleep 1; {lose}; done' >/dev/null 2>&1 &")
+    node.sh(f"{lose}; touch {lost}; setsid sh -c 'while [ -e {lost} ]; do sleep 0.1; {lose}; done' >/dev/null 2>&1 &")
     kubectl.apply(task("waits", "/bin/true", nodeName=node.name))
     try:
         status = says(kubectl, "waits", f"{node.name} does not have the image placeholder", "node installer", within=80)
