@@ -24,7 +24,6 @@ from tests.integration.charts import render
 from tests.integration.control_plane import Part
 from tests.integration.replicas import Replica, eventually
 from tests.integration.webhook_site import (
-    ADMISSION,
     GROUP,
     KINDS,
     NAME,
@@ -34,6 +33,9 @@ from tests.integration.webhook_site import (
     USERS,
     WARNED,
     Body,
+    bundle_of,
+    handshake,
+    path_of,
     pod,
     task,
 )
@@ -61,10 +63,8 @@ class Site:
         self.ports: list[int] = []
 
     def bundle(self, kind: str = KINDS[0]) -> bytes:
-        """What API servers trust: the same of every webhook of a configuration."""
-        hooks = self.api.request("GET", f"{ADMISSION}/{kind.lower()}s/{NAME}").ok()["webhooks"]
-        (text,) = {hook["clientConfig"].get("caBundle", "") for hook in hooks}
-        return base64.b64decode(text)
+        """What API servers trust."""
+        return bundle_of(self.api, kind)
 
     def secret(self, key: str) -> bytes:
         data: dict[str, str] = self.api.request("GET", SECRET).ok()["data"]
@@ -91,15 +91,8 @@ class Site:
 
     def shown(self, bundle: bytes | None = None) -> list[bytes]:
         """The certificates that replicas show to an API server that has no connection yet, and trusts this bundle."""
-        context = ssl.create_default_context(cadata=(bundle or self.bundle()).decode())
-        found = []
-        for port in self.ports:
-            with (
-                socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
-                context.wrap_socket(raw, server_hostname=HOST) as tls,
-            ):
-                found.append(tls.getpeercert(binary_form=True) or b"")
-        return found
+        trusted = bundle or self.bundle()
+        return [handshake(port, trusted, HOST) for port in self.ports]
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +187,7 @@ def _lead_to(api: Api, name: str, port: int) -> None:
 def _insist(api: Api) -> None:
     """Have every object refused that no webhook has answered for."""
     for kind in KINDS:
-        path = f"{ADMISSION}/{kind.lower()}s/{NAME}"
+        path = path_of(kind)
         count = len(api.request("GET", path).ok()["webhooks"])
         change = [{"op": "replace", "path": f"/webhooks/{n}/failurePolicy", "value": "Fail"} for n in range(count)]
         api.request("PATCH", path, change, content_type="application/json-patch+json").ok()  # type: ignore[arg-type]
@@ -245,6 +238,6 @@ def test_the_operator_has_nothing_to_write(site: Site) -> None:
     """Neither Secret nor configurations: its rights in this mode are to read one Secret."""
     body: Body = {"metadata": {"annotations": {"mine": "x"}}}
     headers = {"Impersonate-User": USERS[0], "Impersonate-Group": GROUP}
-    for path in (SECRET, f"{ADMISSION}/{KINDS[0].lower()}s/{NAME}"):
+    for path in (SECRET, path_of(KINDS[0])):
         assert site.api.request("PATCH", path, body, content_type=MERGE, headers=headers, dryRun="All").status == 403
     assert site.api.request("GET", SECRET, headers=headers).status == 200

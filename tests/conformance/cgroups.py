@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reaper_runtime.host.cgroup import hierarchies
+
+if TYPE_CHECKING:
+    from tests.conformance.shim import Shim
 
 
 def directories(path: str) -> list[Path]:
@@ -14,3 +18,8 @@ def directories(path: str) -> list[Path]:
     """
     mounts = dict.fromkeys(hierarchies.current().mounts.values())
     return [place for mount in mounts for place in Path(mount).glob(path.lstrip("/"))]
+
+
+def of_containers(shim: Shim) -> list[Path]:
+    """The member lists of the cgroups of this shim's containers, in every hierarchy."""
+    return directories(f"reaper/{shim.namespace}/*/*/cgroup.procs")

@@ -12,14 +12,12 @@ from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 from reaper_runtime.wire.metrics import TYPE_URL, Metrics
 from reaper_runtime.wire.protobuf import UINT, Message, field
-from tests.conformance.cgroups import directories
+from tests.conformance.cgroups import of_containers
 from tests.conformance.processes import eventually
 from tests.conformance.test_host_process import SANDBOX, alive, member_of, shim_pid
 from tests.conformance.ttrpc import RpcError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reaper_runtime.wire import messages as m
     from tests.conformance.shim import Container, Shim
 
@@ -87,19 +85,19 @@ def daemon_of(task: Container) -> int:
     return pid
 
 
-def _left(shim: Shim) -> list[Path]:
-    """Cgroups of this test's containers."""
-    return directories(f"reaper/{shim.namespace}/*/*/cgroup.procs")
-
-
-def test_a_daemon_dies_with_its_container(shim: Shim) -> None:
-    """containerd, cmd/containerd-shim-runc-v2/task/service.go, handleInitExit: all is killed (ShouldKillAllOnExit)."""
+def check_that_a_daemon_dies_with_its_container(shim: Shim) -> None:
+    """Also on other nodes than this machine: test_other_cgroups.py."""
     task = shim.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
     task.start()
     daemon = daemon_of(task)
     task.kill(signal.SIGKILL)
     assert task.wait() == 137
     assert not alive(daemon)
+
+
+def test_a_daemon_dies_with_its_container(shim: Shim) -> None:
+    """containerd, cmd/containerd-shim-runc-v2/task/service.go, handleInitExit: all is killed (ShouldKillAllOnExit)."""
+    check_that_a_daemon_dies_with_its_container(shim)
 
 
 def test_a_daemon_dies_with_its_container_beside_another(reaper: Shim) -> None:
@@ -142,7 +140,7 @@ def test_a_daemon_dies_after_kill_9_of_the_shim(reaper: Shim) -> None:
     assert done.returncode == 0, done.stderr
     assert not alive(task.pid)
     assert not alive(daemon)
-    assert not _left(reaper)
+    assert not of_containers(reaper)
     reaper.address = ""
 
 
@@ -151,12 +149,12 @@ def test_the_cgroup_goes_with_the_container(reaper: Shim) -> None:
     task = reaper.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
     task.start()
     daemon = daemon_of(task)
-    members = {int(pid) for path in _left(reaper) for pid in path.read_text().split()}
+    members = {int(pid) for path in of_containers(reaper) for pid in path.read_text().split()}
     assert members == {task.pid, daemon}
     task.kill(signal.SIGKILL)
     task.wait()
     task.delete()
-    assert not _left(reaper)
+    assert not of_containers(reaper)
 
 
 def test_stats_have_cpu_memory_and_tasks(shim: Shim) -> None:
@@ -239,7 +237,7 @@ def test_an_exec_goes_where_init_has_divided_the_cgroup(reaper: Shim) -> None:
     assert task.wait() == 137
     task.delete()
     assert not alive(daemon)
-    assert not _left(reaper)
+    assert not of_containers(reaper)
 
 
 def test_limits_of_a_process_without_any_cannot_be_changed(reaper: Shim) -> None:

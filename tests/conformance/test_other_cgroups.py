@@ -15,10 +15,10 @@ import pytest
 from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 from tests.conformance.builds import another
-from tests.conformance.cgroups import directories
+from tests.conformance.cgroups import of_containers
 from tests.conformance.processes import eventually, find
 from tests.conformance.shim import Runtime
-from tests.conformance.test_cgroups import BUSY, DAEMON, daemon_of, figures
+from tests.conformance.test_cgroups import BUSY, DAEMON, check_that_a_daemon_dies_with_its_container, figures
 from tests.conformance.test_host_process import SANDBOX, alive, member_of, shim_pid
 from tests.conformance.ttrpc import RpcError
 
@@ -65,33 +65,23 @@ def node(runtime: Runtime, make_shim: Callable[..., Shim]) -> Shim:
     return make_shim(runtime)
 
 
-def of(shim: Shim) -> list[Path]:
-    """Cgroups of this test's containers, in every hierarchy of the machine."""
-    return directories(f"reaper/{shim.namespace}/*/*/cgroup.procs")
-
-
 def test_its_cgroups_are_those_that_the_node_has_and_go_with_it(node: Shim, kind: str) -> None:
     """docs/runtime.md, "Cgroups": version 1: pids, memory, cpuacct; none that can be written: nothing is joined."""
     task = node.create("c", "/bin/sleep", "300")
     task.start()
     mounts = hierarchies.current().mounts
     wanted = ("pids", "memory", "cpuacct") if kind == VERSION_1 else ()
-    assert {str(path).split("/reaper/")[0] for path in of(node)} == {mounts[name] for name in wanted}
-    assert all(path.read_text().split() == [str(task.pid)] for path in of(node))
+    assert {str(path).split("/reaper/")[0] for path in of_containers(node)} == {mounts[name] for name in wanted}
+    assert all(path.read_text().split() == [str(task.pid)] for path in of_containers(node))
     task.kill(signal.SIGKILL)
     task.wait()
     task.delete()
-    assert of(node) == []
+    assert of_containers(node) == []
 
 
 def test_a_daemon_dies_with_its_container(node: Shim) -> None:
     """docs/runtime.md, "Cgroups": by the cgroup, or by session and descent."""
-    task = node.create("c", "/bin/sh", "-c", DAEMON + "exec sleep 300")
-    task.start()
-    daemon = daemon_of(task)
-    task.kill(signal.SIGKILL)
-    assert task.wait() == 137
-    assert not alive(daemon)
+    check_that_a_daemon_dies_with_its_container(node)
 
 
 def test_a_daemon_dies_with_its_container_or_with_the_last_of_the_pod(node: Shim, kind: str) -> None:
@@ -149,5 +139,5 @@ def test_kill_9_of_the_shim_leaves_nothing_that_is_known(node: Shim, kind: str) 
     done = node.command("delete", "c", "-bundle", str(node.folder / "c"))
     assert done.returncode == 0, done.stderr
     assert not any(map(alive, pids))
-    assert of(node) == []
+    assert of_containers(node) == []
     node.address = ""

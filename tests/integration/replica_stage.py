@@ -6,6 +6,7 @@ Each operator is a user of its own, with the rights of the chart and no other.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reaper_operator.settings import Settings
@@ -15,6 +16,7 @@ from tests.integration.charts import render
 from tests.integration.replicas import Replica, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.control_plane import ControlPlane, Request
@@ -33,6 +35,14 @@ def install(api: Api) -> None:
     objects = render()
     planes.install(api, objects["RuntimeClass", "reaper-v2"])
     planes.install_operators_rights(api, objects, GROUP)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[ControlPlane]:
+    """A control plane with that."""
+    with planes.running(folder, dict.fromkeys(USERS, GROUP)) as plane:
+        install(Api(str(plane.kubeconfig())))
+        yield plane
 
 
 class Stage:

@@ -17,7 +17,7 @@ import pytest
 from tests.integration import planes
 from tests.integration.api import Api
 from tests.integration.charts import render
-from tests.integration.replica_stage import GROUP, LEASES, USERS, Stage, install
+from tests.integration.replica_stage import GROUP, LEASES, USERS, Stage, running
 from tests.integration.replicas import Replica, eventually
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ SOON = 20.0  # seconds; the resync, which would find it by itself, comes after a
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with planes.running(tmp_path_factory.mktemp("plane"), dict.fromkeys(USERS, GROUP)) as plane:
-        install(Api(str(plane.kubeconfig())))
+    with running(tmp_path_factory.mktemp("plane")) as plane:
         yield plane
 
 

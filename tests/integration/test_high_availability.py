@@ -18,7 +18,7 @@ from reaper_operator.lease import JITTER
 from tests.integration import planes
 from tests.integration.api import Api
 from tests.integration.charts import render
-from tests.integration.replica_stage import GROUP, LEASES, NEWS, USERS, Stage, install
+from tests.integration.replica_stage import LEASES, NEWS, USERS, Stage, running
 from tests.integration.replicas import eventually
 from tests.integration.slow_network import SlowNetwork
 
@@ -38,9 +38,7 @@ REQUEST = DEFAULT["lease_renew_seconds"] / 2  # seconds that one at the Lease ma
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane with everything of the chart that an operator needs, but for the operator."""
-    with planes.running(tmp_path_factory.mktemp("plane"), dict.fromkeys(USERS, GROUP)) as plane:
-        install(Api(str(plane.kubeconfig())))
+    with running(tmp_path_factory.mktemp("plane")) as plane:
         yield plane
 
 

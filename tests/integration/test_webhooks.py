@@ -39,6 +39,7 @@ from tests.integration.webhook_site import (
     Site,
     create,
     handshake,
+    path_of,
     pod,
     task,
 )
@@ -280,10 +281,10 @@ def test_certificates_are_replaced_under_load_and_no_call_is_refused(site: Site)
 def test_only_the_bundle_is_changed(site: Site) -> None:
     site.start(webhook_check_seconds=0.2)
     site.configure()
-    before = [site.api.request("GET", site.path(kind)).ok() for kind in KINDS]
+    before = [site.api.request("GET", path_of(kind)).ok() for kind in KINDS]
     site.serving()
     for kind, old in zip(KINDS, before, strict=True):
-        new = site.api.request("GET", site.path(kind)).ok()
+        new = site.api.request("GET", path_of(kind)).ok()
         for hook in new["webhooks"]:
             assert hook["clientConfig"].pop("caBundle")
         assert new["webhooks"] == old["webhooks"]

@@ -73,7 +73,7 @@ class Site:
         self.api.request("DELETE", SECRET)
         planes.install(self.api, self._objects["Secret", NAME])
         for kind in KINDS:
-            self.api.request("DELETE", self.path(kind))
+            self.api.request("DELETE", path_of(kind))
         for user, port in list(zip(USERS, self.ports, strict=True))[:count]:
             choice = {"webhook_address": f"127.0.0.1:{port}", "webhook_hosts": "127.0.0.1", **settings}
             self.replicas.append(Replica(self.folder, user, self.plane.kubeconfig(user), **choice).start())
@@ -94,16 +94,11 @@ class Site:
                 for hook in body["webhooks"]
                 for port in self.ports[: len(self.replicas)]
             ]
-            self.api.apply(self.path(kind), body)
-
-    def path(self, kind: str) -> str:
-        return f"{ADMISSION}/{kind.lower()}s/{NAME}"
+            self.api.apply(path_of(kind), body)
 
     def bundle(self, kind: str = KINDS[0]) -> bytes:
         """What API servers trust."""
-        hooks = self.api.request("GET", self.path(kind)).ok()["webhooks"]
-        (text,) = {hook["clientConfig"].get("caBundle", "") for hook in hooks}
-        return base64.b64decode(text)
+        return bundle_of(self.api, kind)
 
     def serving(self) -> None:
         """Wait until every replica is asked and answers."""
@@ -121,12 +116,23 @@ class Site:
         self.replicas.clear()
 
 
-def handshake(port: int, bundle: bytes) -> bytes:
+def path_of(kind: str) -> str:
+    return f"{ADMISSION}/{kind.lower()}s/{NAME}"
+
+
+def bundle_of(api: Api, kind: str) -> bytes:
+    """What API servers trust: the same of every webhook of a configuration."""
+    hooks = api.request("GET", path_of(kind)).ok()["webhooks"]
+    (text,) = {hook["clientConfig"].get("caBundle", "") for hook in hooks}
+    return base64.b64decode(text)
+
+
+def handshake(port: int, bundle: bytes, host: str = "127.0.0.1") -> bytes:
     """The certificate that a replica shows to who trusts this bundle, as an API server that has no connection yet."""
     context = ssl.create_default_context(cadata=bundle.decode())
     with (
         socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
-        context.wrap_socket(raw, server_hostname="127.0.0.1") as tls,
+        context.wrap_socket(raw, server_hostname=host) as tls,
     ):
         return tls.getpeercert(binary_form=True) or b""
 
