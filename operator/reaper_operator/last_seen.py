@@ -41,8 +41,11 @@ class LastSeenPods:
             self._news.setdefault(key, set()).add(pod.uid)
 
     def started(self, key: Key, uid: str) -> None:
-        """We have let a Pod go."""
+        """We have let a Pod go: what was heard of its gate before is past."""
         self._started.setdefault(key, set()).add(uid)
+        pod = self.get(key, uid)
+        if pod is not None:
+            self.record(key, replace(pod, gated=False))
 
     def news(self, key: Key, uid: str | None) -> PodObservation | None:
         """What a watch has told of one Pod since this was asked last."""

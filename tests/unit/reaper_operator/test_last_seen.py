@@ -45,6 +45,15 @@ def test_a_watch_that_lags_behind_shows_no_gate_that_was_taken_off() -> None:
     assert last_seen.news(KEY, "pod-1") == replace(gated, gated=False)
 
 
+def test_what_a_watch_told_before_the_gate_was_taken_off_says_nothing_of_one_after_it() -> None:
+    last_seen = LastSeenPods()
+    gated = replace(POD, phase=Phase.PENDING, gated=True)
+    last_seen.heard(KEY, gated, gone=False)
+    last_seen.started(KEY, "pod-1")
+    assert last_seen.gated(KEY) == []
+    assert last_seen.news(KEY, "pod-1") == replace(gated, gated=False)
+
+
 def test_nothing_is_left_of_a_task_that_is_forgotten() -> None:
     last_seen = LastSeenPods()
     last_seen.heard(KEY, POD, gone=False)
