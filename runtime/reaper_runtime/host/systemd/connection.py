@@ -50,7 +50,10 @@ class Connection:
     @classmethod
     async def open(cls, loop: "Loop", seconds: float, own: str = "", bus: str = "") -> "Self":
         """own and bus: other sockets. Raises Unavailable where nobody listens, or nobody answers in time."""
-        made = cls(loop, seconds)
+        try:
+            made = cls(loop, seconds)
+        except OSError as error:  # no descriptors left
+            raise Unavailable(f"systemd cannot be asked: {error.strerror}") from error
         try:
             await made._begin(own or SOCKET, bus or BUS)
         except BaseException:
