@@ -69,6 +69,7 @@ class Tracking:
                 )
         if self.cgroup is not None and self._scope.is_unit:
             self._apply(self.cgroup, Resources())
+            self.note_usage()  # nobody may ask before its end
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ class Tracking:
         return usage.of_processes(pids) if self._last is None else self._last
 
     def note_usage(self) -> None:
-        """At the end of the init process: systemd removes a unit's cgroup within milliseconds, with what it counts."""
+        """Once the init process has ended: systemd removes a unit and its figures within milliseconds."""
         if self._scope is not None and self.cgroup is not None:
             self._used(self.cgroup)
 

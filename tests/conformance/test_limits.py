@@ -186,6 +186,8 @@ def test_an_oom_kill_in_a_unit_is_told(reaper: Shim, pod_slice: PodCgroup) -> No
     figures = Metrics.decode(task.stats().value)
     assert figures.memory_events is not None
     assert figures.memory_events.oom_kill >= 1
+    assert figures.memory is not None
+    assert figures.memory.usage_limit == 48 << 20
     task.delete()
     assert pod_slice.inside() == []
 

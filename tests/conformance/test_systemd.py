@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,17 @@ from tests.patience import patience
 
 pytestmark = pytest.mark.skipif(not systemd_runs(), reason="no systemd here: make conformance-v2")
 NAME = "reaper-conformance.scope"
+NOWHERE = "/nonexistent"
 
 
-@pytest.mark.parametrize("socket", [SOCKET, BUS])
-def test_a_scope_begins_and_ends(socket: str) -> None:
+@pytest.mark.parametrize(("own", "bus"), [(SOCKET, NOWHERE), (NOWHERE, BUS)])
+def test_a_scope_begins_and_ends(own: str, bus: str) -> None:
     """org.freedesktop.systemd1(5), "StartTransientUnit()", "StopUnit()", "JobRemoved"."""
     defects: list[Exception] = []
     loop = Loop(defects.append)
 
     async def story(pid: int) -> str:
-        systemd = await Connection.open(loop, patience(10), socket, socket)
+        systemd = await Connection.open(loop, patience(10), own, bus)
         properties: list[Any] = [("PIDs", ("au", [pid])), ("Delegate", ("b", True)), ("MemoryMax", ("t", 64 << 20))]
         await systemd.job("StartTransientUnit", "ssa(sv)a(sa(sv))", NAME, "replace", properties, [])
         place = Path(f"/proc/{pid}/cgroup").read_text()
@@ -37,7 +39,10 @@ def test_a_scope_begins_and_ends(socket: str) -> None:
         return place
 
     with subprocess.Popen(["sleep", "300"]) as sleep:
-        assert run_in(loop, story(sleep.pid), patience(30)) == f"0::/system.slice/{NAME}\n"
-        assert sleep.wait(patience(10)) == -15
+        try:
+            assert run_in(loop, story(sleep.pid), patience(30)) == f"0::/system.slice/{NAME}\n"
+            assert sleep.wait(patience(10)) == -signal.SIGTERM
+        finally:
+            sleep.kill()
     loop.close()
     assert defects == []

@@ -436,6 +436,7 @@ def test_a_unit_is_removed_by_systemd_and_its_figures_stay(loop: Loop, run: Run,
     (node.place / "pids.current").write_text("1\n")
     node.tracking.note_usage()
     shutil.move(node.place, tmp_path / "removed")
+    node.tracking.note_usage()
     last = node.tracking.usage(())
     node.tracking.remove()
     run(node.tracking.removed())
