@@ -47,8 +47,8 @@ class Container:
         self._pod = pod
         self._rootfs: Rootfs | None = None
         self.annotations = self._parse_annotations(pod, bundle)
-        self.tracking = Tracking(pod.loop)
         name = f"container {self.id}"
+        self.tracking = Tracking(pod.loop, lambda line: pod.warn(f"{name} {line}"))
         self.init: Process = (
             SandboxProcess(name)
             if bundle.is_sandbox
@@ -65,7 +65,7 @@ class Container:
             except BaseException:
                 await self.init.discard()  # its streams, where nothing was forked
                 self._close_rootfs()
-                self.tracking.remove()
+                await self.tracking.removed()
                 raise
         self._pod.loop.spawn_detached(self._follow(self.init, ""))
 
@@ -178,7 +178,7 @@ class Container:
         else:
             self._forget_execs()
             self._close_rootfs()
-            self.tracking.remove()
+            await self.tracking.removed()
         return process.pid, ended
 
     def alive(self) -> bool:
@@ -240,9 +240,18 @@ class Container:
             await process.create(self._pod.reaper, rootfs, cgroup)
             cgroups = self.tracking.directories if process is self.init else ()
             self._record(Record(record, process.pid, process.start_time, cgroups))
+            if process is self.init:
+                await self._become_unit(record)
         except BaseException:
             await process.discard()
             process.published.fail(NotFound(f"{process.name} could not be created"))
+            raise
+
+    async def _become_unit(self, record: str) -> None:
+        try:
+            await self.tracking.become_unit(self.init.pid)
+        except BaseException:
+            self._pod.state.forget(record)
             raise
 
     def _record(self, record: Record) -> None:
@@ -294,6 +303,8 @@ class Container:
     async def _follow(self, process: Process, exec_id: str) -> None:
         """See one process to its end, and publish it when its turn has come: after Start, and for init last of all."""
         ended: Exit = await process.ended
+        if process is self.init:
+            self.tracking.note_usage()
         await process.settled
         try:
             if process is self.init:

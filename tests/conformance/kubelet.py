@@ -36,6 +36,16 @@ class PodCgroup(NamedTuple):
         """The cgroups in the Pod's."""
         return [entry for place in directories(self.pod) for entry in place.iterdir() if entry.is_dir()]
 
+    def unit(self, *properties: str) -> dict[str, str]:
+        """What systemd says of these properties of the container's scope."""
+        name = Path(self.container).name
+        shown = _run("systemctl", "show", name, *(f"--property={one}" for one in properties))
+        return dict(line.split("=", 1) for line in shown.splitlines())
+
+    def stop(self) -> None:
+        """Have systemd stop the container's scope."""
+        _run("systemctl", "stop", Path(self.container).name)
+
     def remove(self) -> None:
         """Remove the Pod's cgroup and the one above it, as kubelet does with nothing in it."""
         for place in directories(self.pod):
@@ -49,11 +59,11 @@ def of_cgroupfs() -> PodCgroup:
     return PodCgroup(f"/{pod}/c", pod, f"{pod}/c")
 
 
-def of_systemd() -> PodCgroup:
-    """kubernetes, pkg/kubelet/cm/cgroup_manager_linux.go: ToSystemd; the scope is containerd's."""
+def of_systemd(name: str = "c") -> PodCgroup:
+    """kubernetes, pkg/kubelet/cm/cgroup_manager_linux.go: ToSystemd; the scope, for this id, is containerd's."""
     stem = f"reaperconformance{os.getpid()}"
     pod = f"{stem}.slice/{stem}-pod1.slice"
-    return PodCgroup(f"{stem}-pod1.slice:cri-containerd:c", pod, f"{pod}/cri-containerd-c.scope")
+    return PodCgroup(f"{stem}-pod1.slice:cri-containerd:{name}", pod, f"{pod}/cri-containerd-{name}.scope")
 
 
 DRIVERS = {"cgroupfs": of_cgroupfs, "systemd": of_systemd}
@@ -82,6 +92,12 @@ def resize(pod: PodCgroup, *properties: str) -> None:
     _run("systemctl", "set-property", "--runtime", Path(pod.pod).name, *properties)
 
 
-def _run(*command: str) -> None:
+def reload_units() -> None:
+    """As every package that brings a unit has it done."""
+    _run("systemctl", "daemon-reload")
+
+
+def _run(*command: str) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -12,9 +12,19 @@ import pytest
 from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.wire import messages as m
 from reaper_runtime.wire.metrics import TYPE_URL, Metrics
-from tests.conformance.kubelet import DRIVERS, PodCgroup, resize, slice_of_systemd, systemd_runs
+from tests.conformance.kubelet import (
+    DRIVERS,
+    PodCgroup,
+    of_systemd,
+    reload_units,
+    resize,
+    slice_of_systemd,
+    systemd_runs,
+)
 from tests.conformance.processes import SHARED, alive, eventually
 from tests.conformance.shim import SHELL_PATH
+from tests.conformance.test_cgroups import DIVIDE
+from tests.conformance.test_host_process import shim_pid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
     from reaper_runtime.wire.protobuf import Message
     from tests.conformance.shim import Container, Shim
 
+PAUSED = 4  # of api/types/task/task.proto
+GONE = {"LoadState": "not-found", "ActiveState": "inactive"}
 MEMORY = ("memory.max", "memory.limit_in_bytes")
 TOLD = ["TaskStart", "TaskOOM", "TaskExit"]
 FORKS = "setsid sh -c 'while :; do sleep 300 & sleep 0.01; done' & exec sleep 300"
@@ -120,23 +132,153 @@ def test_an_oom_kill_is_told(reaper: Shim, pod: PodCgroup) -> None:
 
 
 def test_limits_in_a_slice_of_systemd(reaper: Shim, pod_slice: PodCgroup) -> None:
-    """docs/runtime.md, "Cgroups": the slice is systemd's, and the scope in it is made without it."""
+    """docs/runtime.md, "Cgroups": the slice is systemd's, and so is the scope in it."""
     task = reaper.create("c", "/bin/sleep", "300", **pod_slice.bundle(memory={"limit": 64 << 20}))
     task.start()
     (limit,) = pod_slice.files("memory.max")
     assert (limit.parent.parent / "memory.max").read_text() == f"{256 << 20}\n"
     assert limit.read_text() == f"{64 << 20}\n"
+    assert pod_slice.files("pids.max")[0].read_text() == "max\n", "not systemd's DefaultTasksMax"
+    shown = pod_slice.unit("ActiveState", "Delegate", "Slice", "MemoryMax", "KillMode", "SendSIGKILL", "CollectMode")
+    assert shown == {
+        "ActiveState": "active",
+        "Delegate": "yes",
+        "Slice": Path(pod_slice.pod).name,
+        "MemoryMax": str(64 << 20),
+        "KillMode": "control-group",
+        "SendSIGKILL": "yes",
+        "CollectMode": "inactive-or-failed",
+    }
+    assert str(task.pid) in (limit.parent / "cgroup.procs").read_text().split()
     ended(task)
+    assert pod_slice.inside() == []
+    assert pod_slice.unit("LoadState", "ActiveState") == GONE
+
+
+def test_limits_stay_when_systemd_changes_the_slice(reaper: Shim, pod_slice: PodCgroup) -> None:
+    """docs/runtime.md, "Cgroups": as by a resize in place; nor do they go when systemd reads its units again."""
+    limits = {"memory": {"limit": 64 << 20}, "cpu": {"shares": 512, "quota": 50_000}, "pids": {"limit": 50}}
+    task = reaper.create("c", "/bin/sleep", "300", **pod_slice.bundle(**limits))
+    task.start()
+    for change in ("MemoryMax=128M", "CPUWeight=50"):
+        resize(pod_slice, change)
+        reload_units()
+        assert values(pod_slice, "memory.max", "pids.max") == [64 << 20, 50]
+        assert values(pod_slice, "cpu.weight") == [20]
+        assert pod_slice.files("cpu.max")[0].read_text() == "50000 100000\n"
+    task.update({"memory": {"limit": 48 << 20}, "pids": {"limit": 60}, "cpu": {"quota": 20_000}})
+    resize(pod_slice, "MemoryMax=100M")
+    reload_units()
+    assert values(pod_slice, "memory.max", "pids.max") == [48 << 20, 60]
+    assert pod_slice.files("cpu.max")[0].read_text() == "20000 100000\n"
+    ended(task)
+
+
+def test_an_oom_kill_in_a_unit_is_told(reaper: Shim, pod_slice: PodCgroup) -> None:
+    """As below, while systemd removes the cgroup. containerd 2.3 asks for the figures after the end."""
+    limits = pod_slice.bundle(memory={"limit": 48 << 20}, unified={"memory.oom.group": "1"})
+    task = reaper.create("c", "/usr/bin/python3", "-c", EATS, **limits)
+    assert [file.read_text() for file in pod_slice.files("memory.oom.group")] == ["1\n"]
+    assert pod_slice.unit("ActiveState") == {"ActiveState": "active"}
+    task.start()
+    assert task.wait(seconds=20) == 137
+    assert [type(event).__name__ for event in reaper.events.wait_for(has_exit)[1:4]] == TOLD
+    figures = Metrics.decode(task.stats().value)
+    assert figures.memory_events is not None
+    assert figures.memory_events.oom_kill >= 1
+    assert figures.memory is not None
+    assert figures.memory.usage_limit == 48 << 20
+    task.delete()
+    assert pod_slice.inside() == []
+
+
+def test_a_unit_can_be_paused(reaper: Shim, pod_slice: PodCgroup) -> None:
+    """api/runtime/task/v3/shim.proto, Pause and Resume; systemd changes nothing of that."""
+    task = reaper.create("c", "/bin/sleep", "300", **pod_slice.bundle(memory={"limit": 64 << 20}))
+    task.start()
+    task.pause()
+    resize(pod_slice, "MemoryMax=128M")
+    reload_units()
+    assert task.state().status == PAUSED
+    assert values(pod_slice, "cgroup.freeze") == [1]
+    task.resume()
+    task.exec("x", "/bin/true")
+    task.start("x")
+    assert task.wait("x") == 0
+    ended(task)
+
+
+def test_a_unit_of_a_divided_cgroup_ends(reaper: Shim, pod_slice: PodCgroup) -> None:
+    """docs/runtime.md, "Cgroups": a process may divide its container's cgroup."""
+    task = reaper.create("c", "/bin/sh", "-c", DIVIDE, **pod_slice.bundle(memory={"limit": 64 << 20}))
+    task.start()
+    task.stdout.wait_for(b"divided")
+    task.update({"memory": {"limit": 48 << 20}})
+    reload_units()
+    assert values(pod_slice, "memory.max") == [48 << 20]
+    task.exec("x", "/bin/true")
+    task.start("x")
+    assert task.wait("x") == 0
+    ended(task)
+    assert pod_slice.inside() == []
+    assert pod_slice.unit("LoadState", "ActiveState") == GONE
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_unit_is_left_of_what_never_started(reaper: Shim, pod_slice: PodCgroup, *, killed: bool) -> None:
+    """containerd, api/runtime/task/v3/shim.proto, Delete: of a task that was created."""
+    task = reaper.create("c", "/bin/sleep", "300", **pod_slice.bundle(memory={"limit": 64 << 20}))
+    assert pod_slice.unit("ActiveState") == {"ActiveState": "active"}
+    if killed:
+        task.kill(signal.SIGKILL)
+        task.wait()
+    task.delete()
+    assert pod_slice.inside() == []
+    assert pod_slice.unit("LoadState", "ActiveState") == GONE
+
+
+def test_no_unit_is_left_after_kill_9_of_the_shim(reaper: Shim, pod_slice: PodCgroup) -> None:
+    """containerd, docs/runtime-v2.md, "Commands": delete removes all that a dead shim left."""
+    task = reaper.create("c", "/bin/sleep", "300", **pod_slice.bundle(memory={"limit": 64 << 20}))
+    task.start()
+    os.kill(shim_pid(reaper), signal.SIGKILL)
+    done = reaper.command("delete", "c", "-bundle", str(reaper.folder / "c"))
+    assert done.returncode == 0, done.stderr
+    assert not alive(task.pid)
+    assert pod_slice.inside() == []
+    assert pod_slice.unit("LoadState", "ActiveState") == GONE
+    reaper.address = ""
+
+
+def test_systemd_may_stop_a_unit(reaper: Shim, pod_slice: PodCgroup) -> None:
+    """systemd.kill(5): SIGTERM to all in it, as at a shutdown of runc's; its end is as any other."""
+    task = reaper.create(
+        "c",
+        "/bin/sh",
+        "-c",
+        "trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done",
+        **pod_slice.bundle(memory={"limit": 64 << 20}),
+    )
+    task.start()
+    task.stdout.wait_for(b"up")
+    pod_slice.stop()
+    assert task.wait() == 3
+    task.delete()
     assert pod_slice.inside() == []
 
 
 def test_limits_are_back_after_systemd_took_them(reaper: Shim, pod_slice: PodCgroup) -> None:
-    """docs/runtime.md, "Cgroups": the next change of a container's resources gives them back, after a resize."""
+    """docs/runtime.md, "Cgroups": of a container that systemd refuses, the next change gives them back, after a resize.
+
+    A blank cannot be in the name of a unit.
+    """
+    pod_slice = of_systemd("c c")
     limits = pod_slice.bundle(memory={"limit": 64 << 20}, cpu={"shares": 512}, pids={"limit": 50})
     limits["env"] = [SHELL_PATH, f"EATS={EATS}"]
     gate = Path(SHARED) / f"reaper-conformance-{os.getpid()}"
     os.mkfifo(gate)
     task = reaper.create("c", "/bin/sh", "-c", f'read line < {gate}; exec /usr/bin/python3 -c "$EATS"', **limits)
+    reaper.logs["c"].wait_for(b"container c is no unit of systemd")
     task.start()
     resize(pod_slice, "MemoryMax=128M", "CPUWeight=50")
     eventually(lambda: not pod_slice.files("memory.max", "pids.max", "cpu.weight"), what="what is to be mended")

@@ -78,11 +78,16 @@ def _lives_on(mark: "Mark") -> bool:
 
 
 def _remove_cgroups(cgroups: tuple[str, ...], state: PodState) -> None:
-    """A container's or the pod's, and what is empty above them then; kubelet's own stay."""
+    """A container's or the pod's, and what is empty above them then; kubelet's own stay, a unit goes by systemd."""
     if not cgroups:
         return
     from reaper_runtime.host.cgroup import directory
 
+    for path in cgroups:
+        if directory.is_unit(path):
+            from reaper_runtime.host.cgroup import scope  # only here: mostly systemd has removed it by now
+
+            scope.end(path)
     directory.remove(cgroups)
     pod = f"/{state.namespace}/{state.group}"
     for path in cgroups:

@@ -202,7 +202,7 @@ class TaskService:
         container = self._pod.container(request.id)
         where = f"the resources of container {request.id}"
         wanted = text.decode(request.resources.value if request.resources else b"{}", where)
-        container.tracking.update(resources.parse(wanted, where))
+        await container.tracking.update(resources.parse(wanted, where))
         self._pod.restore_limits(container)
         return m.Empty()
 

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_OF_A_UNIT = "trusted.delegate"  # an extended attribute
 _ROUNDS = 50  # of killing: a fork bomb that wins so often is left to the wait that follows
 
 
@@ -75,6 +76,18 @@ def remove_empty(path: str) -> None:
         os.rmdir(path)
     except OSError:
         return
+
+
+def is_unit(path: str) -> bool:
+    """Whether systemd has a delegated unit for it: it learns the unit's end from the cgroup, and removes both.
+
+    Who removes the cgroup earlier hides the end from systemd, to which the unit then seems to run (src/core/cgroup.c of
+    systemd, unit_check_cgroup_events). The attribute: systemd, docs/CGROUP_DELEGATION.md.
+    """
+    try:
+        return _OF_A_UNIT in os.listxattr(path)
+    except OSError:
+        return False
 
 
 def make(path: str) -> None:

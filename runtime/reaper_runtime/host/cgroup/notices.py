@@ -21,17 +21,23 @@ _CHANGED = select.EPOLLPRI  # of a file such as memory.events or cgroup.events, 
 class OomWatch:
     """Calls back when a process of a cgroup was killed for want of memory."""
 
-    def __init__(self, loop: "Loop", cgroup: "Cgroup", on_oom: "Callable[[], None]") -> None:
-        """Raises OSError when the node has no descriptors left."""
+    def __init__(self, loop: "Loop", cgroup: "Cgroup", on_oom: "Callable[[], None]", *, above: bool = False) -> None:
+        """above: the cgroup may be removed before its last kill is read, and the one above it has counted that too.
+
+        Raises OSError when the node has no descriptors left.
+        """
         self._loop = loop
         self._on_oom = on_oom
         self._fds: list[int] = []
-        self._told = 0
+        self.kills = 0  # that were seen, since the cgroup was made; in version 1 this stays 0
+        self._kills_above = 0
         self._happened: Callable[[], bool] = lambda: False
         events, control = cgroup.find("memory", "memory.events"), cgroup.find("memory", "memory.oom_control")
         try:
             if events:
                 self._watch_events(events)
+                if above:
+                    self._watch_above(os.path.dirname(events))
             elif control:
                 self._watch_control(control)
         except BaseException:
@@ -55,17 +61,44 @@ class OomWatch:
         """Version 2: memory.events counts the kills, and poll(2) tells of each change, at most every 10 ms."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._fds = [fd]
-        self._told = _oom_kills(fd)
+        self.kills = _oom_kills(fd)
         self._happened = lambda: self._counted(fd)
         self._loop.watch(fd, _CHANGED, lambda _: self.check())
 
     def _counted(self, fd: int) -> bool:
-        before = self._told
+        before = self.kills
         try:
-            self._told = _oom_kills(fd)
+            self.kills = _oom_kills(fd)
         except OSError:  # ENODEV: the controller was taken away, and the file with it. The kernel wakes nobody for that
             return False
-        return self._told > before
+        return self.kills > before
+
+    def _watch_above(self, place: str) -> None:
+        """Count what is killed in all that is in the cgroup above, too: it stays when this one is removed.
+
+        It is watched to know the kills of others from those of this one, which are only seen there. A kill of another
+        in the moment between the removal of this one and close() is taken for its own.
+        """
+        try:
+            above = os.open(f"{os.path.dirname(place)}/memory.events", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # the root has none
+            return
+        self._fds.append(above)
+        self._kills_above = _oom_kills(above)
+        own = self._happened
+        self._happened = lambda: self._counted_above(place, above, counted=own())
+        self._loop.watch(above, _CHANGED, lambda _: self.check())
+
+    def _counted_above(self, place: str, fd: int, *, counted: bool) -> bool:
+        before = self._kills_above
+        try:
+            self._kills_above = _oom_kills(fd)
+        except OSError:  # ENODEV, as above
+            return counted
+        if self._kills_above == before or os.path.exists(place):
+            return counted
+        self.kills += 1
+        return True
 
     def _watch_control(self, path: str) -> None:
         """Version 1: an eventfd(2) that is registered in cgroup.event_control. It also tells of the removal."""

@@ -1,4 +1,4 @@
-"""linux.cgroupsPath of config.json to a path below the mount points, without asking systemd."""
+"""linux.cgroupsPath of config.json to a path below the mount points, and to systemd's names, without asking it."""
 
 from reaper_runtime.errors import InvalidBundle
 
@@ -9,10 +9,10 @@ def resolve(cgroups_path: str) -> str:
     `/kubepods/pod1/c1` as of kubelet's driver cgroupfs; `kubepods-pod1.slice:cri-containerd:c1` as of its driver
     systemd, whose slices are below each other by their names (systemd.slice(5)).
     """
-    if cgroups_path.count(":") == 2 and "/" not in cgroups_path:
-        slice_name, prefix, name = cgroups_path.split(":")
-        scope = f"{f'{prefix}-{name}' if prefix else name}.scope"
-        path = "/".join((*_expand(slice_name or "system.slice"), scope))
+    found = units(cgroups_path)
+    if found is not None:
+        slice_name, scope = found
+        path = "/".join((*_expand(slice_name), scope))
     else:
         path = cgroups_path.strip("/")
     if not path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
@@ -21,6 +21,14 @@ def resolve(cgroups_path: str) -> str:
             "nor of the form slice:prefix:name"
         )
     return path
+
+
+def units(cgroups_path: str) -> tuple[str, str] | None:
+    """The names of the slice and of the scope, where it is of the form of kubelet's driver systemd."""
+    if cgroups_path.count(":") != 2 or "/" in cgroups_path:
+        return None
+    slice_name, prefix, name = cgroups_path.split(":")
+    return slice_name or "system.slice", f"{f'{prefix}-{name}' if prefix else name}.scope"
 
 
 def _expand(slice_name: str) -> list[str]:

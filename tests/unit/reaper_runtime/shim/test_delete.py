@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +15,18 @@ import pytest
 
 from reaper_runtime.errors import InvalidArgument
 from reaper_runtime.host import procfs
-from reaper_runtime.host.cgroup import cgroup
+from reaper_runtime.host.cgroup import cgroup, directory, scope
+from reaper_runtime.host.systemd import connection
 from reaper_runtime.shim.delete import clear, delete
 from reaper_runtime.state import Mark, PodState, Record
 from reaper_runtime.task import TaskProcess
 from tests.fakes.runtime import eventually, is_alive
+from tests.fakes.systemd import FakeSystemd, obliging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reaper_runtime.host.systemd.message import Message
     from reaper_runtime.loop import Loop
 
     Run = Callable[..., Any]
@@ -107,6 +112,41 @@ def test_what_left_its_session_is_killed_by_its_cgroup(state: PodState, call: Ca
     assert not is_alive(daemon)
     assert not any(Path(place).exists() for place in made.directories)
     cgroup.forget("k8s.io", f"unit-test-{os.getpid()}")
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_unit_is_systemds_to_remove(
+    state: PodState,
+    call: Callable[[str], tuple[int, int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    seen: bool,
+) -> None:
+    """One that systemd does not see the end of is stopped."""
+    place = tmp_path / "cri-containerd-c1.scope"
+    place.mkdir()
+    (place / "unit").touch()
+    systemd = FakeSystemd(tmp_path / "private")
+
+    def stops(fake: FakeSystemd, asked: Message) -> list[bytes]:
+        shutil.rmtree(place)
+        return obliging(fake, asked)
+
+    systemd.answer = stops
+    monkeypatch.setattr(connection, "SOCKET", str(systemd.path))
+    monkeypatch.setattr(directory, "is_unit", lambda path: Path(path, "unit").exists())
+    monkeypatch.setattr(scope, "_EMPTY_SECONDS", 20.0 if seen else 0.03)
+    state.write(Record("c1", DEAD, 1, (str(place),)))
+    timer = threading.Timer(0.05, shutil.rmtree, (place,))
+    if seen:
+        timer.start()
+    assert call("c1") == (DEAD, 137)
+    assert systemd.calls == ([] if seen else [("StopUnit", (place.name, "replace"))])
+    assert not place.exists()
+    if seen:
+        timer.join()
+    systemd.close()
 
 
 def test_the_pods_cgroup_goes_with_its_last_container(

@@ -76,6 +76,20 @@ def test_an_oom_kill_calls_back(loop: Loop, run: Run, small: Cgroup) -> None:
     assert open_fds() == before
 
 
+def test_an_oom_kill_in_a_cgroup_that_is_removed_is_known_by_the_one_above(loop: Loop, small: Cgroup) -> None:
+    """As systemd removes a unit's, before anybody has read what it counted."""
+    if not small.unified:
+        pytest.skip("no memory controller of version 2")
+    calls: list[bool] = []
+    watch = OomWatch(loop, small, lambda: calls.append(True), above=True)
+    _run_out_of_memory(small)
+    assert small.remove() == []
+    watch.check()
+    watch.check()
+    assert (len(calls), watch.kills) == (1, 1)
+    watch.close()
+
+
 def test_an_oom_kill_is_known_before_the_loop_hears_of_it(loop: Loop, run: Run, small: Cgroup) -> None:
     calls: list[bool] = []
     watch = OomWatch(loop, small, lambda: calls.append(True))
