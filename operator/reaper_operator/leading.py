@@ -12,6 +12,7 @@ import kopf
 from reaper_operator import connection, handlers
 from reaper_operator.access import Access
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.discovery import Call
 from reaper_operator.health import Health
 from reaper_operator.known import KnownTasks
@@ -64,11 +65,14 @@ class Leading:
             onlooker=metrics.queue,
         )
         last_seen, known = LastSeenPods(), KnownTasks()
+        of_objects = Complaints(time.monotonic)  # one, so that each fault is told once, whoever meets it
         reconcile = Reconciler(cluster, last_seen, now, queue.add_later, known)
-        self._workers = Workers(queue, reconcile, available, count=settings.workers, telemetry=telemetry)
+        self._workers = Workers(
+            queue, reconcile, available, count=settings.workers, telemetry=telemetry, complaints=of_objects
+        )
         registry = kopf.OperatorRegistry()
         connection.register_login(registry, configuration)
-        handlers.register(registry, queue, last_seen, now, known)
+        handlers.register(registry, queue, last_seen, now, known, of_objects)
         self._watch = Watch(registry, call, health)
         self._resync = Resync(
             cluster,
@@ -78,6 +82,7 @@ class Leading:
             counted=metrics.tasks.counted,
             listed=known.listed,
             unserved=self._watch.begin_anew,
+            of_objects=of_objects,
         )
 
     async def until(

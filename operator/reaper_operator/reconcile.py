@@ -43,7 +43,8 @@ from reaper_operator.key import Key
 from reaper_operator.known import KnownTasks
 from reaper_operator.last_seen import LastSeenPods
 from reaper_operator.life import Action, Step, next_step
-from reaper_operator.observe import PodObservation, observe
+from reaper_operator.observe import PodObservation
+from reaper_operator.reading import read_pod
 from reaper_operator.record import Body, Clock, Record
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Reconciler:
     async def _begin(self, record: Record) -> PodObservation:
         """The Pod of the next attempt, on record: from then on it may be let go."""
         number = statuses.attempts_of(record.head.status) + 1
-        pod = observe(await pod_of_attempt(self._cluster, record.key, record.body, number))
+        pod = read_pod(await pod_of_attempt(self._cluster, record.key, record.body, number))
         await record.write(statuses.begun(record.head.status, pod, record.at))
         return pod
 
@@ -172,7 +173,7 @@ class Reconciler:
         body = await self._cluster.get_pod(record.key.namespace, name)
         if body is None:
             return None
-        pod = observe(body)
+        pod = read_pod(body)
         if pod.uid != status.pod_uid:
             await self._remove_if_stray(record, pod)
             return None

@@ -6,18 +6,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
-from reaper_api.problems import problems_of
 from reaper_api.status import TaskStatus
-from reaper_api.task import TaskHead
-from reaper_api.vocabulary import FINALIZER, KIND, Phase
+from reaper_api.vocabulary import FINALIZER, Phase
 from reaper_operator import events
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
 from reaper_operator.conditions import Moment
-from reaper_operator.errors import ClusterError, Unreadable
+from reaper_operator.errors import ClusterError
 from reaper_operator.key import Key
+from reaper_operator.reading import read_task
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +26,15 @@ Clock = Callable[[], datetime]
 
 
 class Record:
-    """One task. Every write may raise a ClusterError, Conflict if somebody else wrote first."""
+    """One task. Every write may raise a ClusterError, Conflict if somebody else wrote first; so may what it is made of:
+    Unreadable."""
 
     def __init__(self, cluster: Cluster, key: Key, body: Body, clock: Clock) -> None:
         self._cluster = cluster
         self._clock = clock
         self.key = key
         self.body = body
-        self.head = _read(body)
+        self.head = read_task(body)
 
     @property
     def at(self) -> Moment:
@@ -73,7 +71,7 @@ class Record:
         self._take(await self._cluster.patch_finalizers(self.key, version, list(finalizers)))
 
     def _take(self, body: Body) -> None:
-        self.body, self.head = body, _read(body)
+        self.body, self.head = body, read_task(body)
 
     async def _tell(self, old: TaskStatus, new: TaskStatus) -> None:
         event = events.for_transition(self.head.metadata, old, new, self._clock())
@@ -84,14 +82,6 @@ class Record:
         except ClusterError as error:  # news, not state: nothing depends on it
             level = logging.DEBUG if _OF_A_NAMESPACE_THAT_GOES in error.message else logging.WARNING
             logger.log(level, "no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
-
-
-def _read(body: Body) -> TaskHead:
-    try:
-        return TaskHead.model_validate(body)
-    except ValidationError as error:
-        what = "; ".join(problems_of(error, KIND))
-        raise Unreadable(f"this operator cannot read the task, which a newer one may have written: {what}") from error
 
 
 def _in_words(status: TaskStatus) -> str:

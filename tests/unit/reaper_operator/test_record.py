@@ -74,8 +74,5 @@ async def test_a_namespace_that_goes_takes_no_news(
 async def test_what_a_newer_operator_wrote_is_a_sentence(cluster: FakeCluster, key: Key) -> None:
     """After a way back to an older release."""
     cluster.tasks[key]["status"] = {"phase": "Sleeping"}
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(Unreadable, match=r"^this operator cannot read the task, which a newer one may have written: "):
         await read(cluster, key)
-    assert caught.value.message.startswith(
-        "this operator cannot read the task, which a newer one may have written: status.phase: must be 'Pending', "
-    )
