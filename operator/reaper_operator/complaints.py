@@ -2,8 +2,7 @@
 with how often it has happened."""
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +15,7 @@ logger = logging.getLogger(__name__)
 OF_A_PART = 600.0  # seconds until it is told again of a part of the operator
 OF_AN_OBJECT = 3600.0  # and of one object: there may be many that have the same
 _MOST = 10_000  # objects that are remembered
-_SENTENCES = 10  # of each: some have a number in them that is another each time
+_OF_EACH, _OF_THE_PART = 3, 100  # sentences: some have a number in them that is another each time
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Complaints:
         """`clock`: seconds, monotonic. `most`: objects that are remembered."""
         self._clock = clock
         self._most = most
-        self._told: OrderedDict[str, dict[str, _Told]] = OrderedDict()
+        self._told: dict[str, dict[str, _Told]] = {}
 
     def about(
         self,
@@ -42,14 +41,15 @@ class Complaints:
         subject: str = "",
         *,
         more: str = "",
+        extra: Mapping[str, object] | None = None,
         level: int = logging.WARNING,
         fault: BaseException | None = None,
     ) -> None:
         """A line in the log, if it is due, else one for those who want every detail. `subject`: the object, as
         namespace/name; without one it is the part that the complaints are of. `more` is said with it and may differ
-        each time. `fault` is shown with its traceback."""
+        each time. `extra`: of the line, as for logging. `fault` is shown with its traceback."""
         due = self.due(text, subject, more=more)
-        extra = {"object": subject} if subject else None
+        extra = extra or ({"object": subject} if subject else None)
         if due is None:
             logger.debug("%s%s", text, more, extra=extra)
         else:
@@ -68,7 +68,7 @@ class Complaints:
         now, told = self._clock(), self._of(subject)
         last = told.get(text)
         if last is None:
-            if len(told) == _SENTENCES:
+            if len(told) == (_OF_EACH if subject else _OF_THE_PART):
                 del told[next(iter(told))]
             told[text] = _Told(now)
             return text + more
@@ -84,8 +84,9 @@ class Complaints:
         self._told.pop(subject, None)
 
     def _of(self, subject: str) -> dict[str, _Told]:
-        told = self._told.setdefault(subject, {})
-        self._told.move_to_end(subject)
+        # No step here relies on the one before: the token's complaints come from several threads.
+        told = self._told.pop(subject, None) or {}
+        self._told[subject] = told  # the latest is the last
         if len(self._told) > self._most:
-            self._told.popitem(last=False)
+            self._told.pop(next(iter(self._told)), None)
         return told

@@ -28,6 +28,7 @@ Pod with another UID than the recorded one never starts: it is removed.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ from reaper_api.vocabulary import GATE_RECORDED, Phase
 from reaper_operator import pending
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.creation import pod_of_attempt
 from reaper_operator.deadline import AT_ONCE
 from reaper_operator.errors import Conflict, NotFound, Stalled, Waiting
@@ -72,6 +74,7 @@ class Reconciler:
         self._last_seen = last_seen
         self._clock = clock
         self._look_later = look_later
+        self._of_events = Complaints(time.monotonic)
 
     async def __call__(self, key: Key) -> None:
         """Bring the task closer to its end. Raises Waiting or a ClusterError where it has to be tried
@@ -94,7 +97,7 @@ class Reconciler:
     async def _look(self, key: Key, body: Body) -> None:
         """The same from a given state of the task. It is known afterwards if all went well, and only then."""
         self._known.forget(key)
-        record = Record(self._cluster, key, body, self._clock)
+        record = Record(self._cluster, key, body, self._clock, self._of_events)
         await self._go_on(record)
         if record.head.status.finished:
             self._known.over(key)

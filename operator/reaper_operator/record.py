@@ -2,6 +2,7 @@
 write is lost, and each followed by what the API server made of it."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from reaper_api.vocabulary import FINALIZER, Phase
 from reaper_operator import events
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.conditions import Moment
 from reaper_operator.errors import ClusterError
 from reaper_operator.key import Key
@@ -29,9 +31,13 @@ class Record:
     """One task. Every write may raise a ClusterError, Conflict if somebody else wrote first; so may what it is made of:
     Unreadable."""
 
-    def __init__(self, cluster: Cluster, key: Key, body: Body, clock: Clock) -> None:
+    def __init__(
+        self, cluster: Cluster, key: Key, body: Body, clock: Clock, complaints: Complaints | None = None
+    ) -> None:
+        """`complaints`: what was told of Events, which are made for all tasks or for none."""
         self._cluster = cluster
         self._clock = clock
+        self._complaints = complaints or Complaints(time.monotonic)
         self.key = key
         self.body = body
         self.head = read_task(body)
@@ -81,7 +87,8 @@ class Record:
             await self._cluster.create_event(event)
         except ClusterError as error:  # news, not state: nothing depends on it
             level = logging.DEBUG if _OF_A_NAMESPACE_THAT_GOES in error.message else logging.WARNING
-            logger.log(level, "no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
+            text, extra = f"no Event {event['reason']}: {error}", {"object": str(self.key)}
+            self._complaints.about(text, extra=extra, level=level)
 
 
 def _in_words(status: TaskStatus) -> str:

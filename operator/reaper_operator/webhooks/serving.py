@@ -55,6 +55,7 @@ class Webhooks:
         self._stop = threading.Event()
         self._kopfs_end = threading.Event()
         self._complaints, self._ends = Complaints(time.monotonic), Complaints(time.monotonic)
+        self._of_objects = Complaints(time.monotonic)
         self._restarts = Restarts(time.monotonic, random.random, longest=LONGEST)
         health.webhooks = "the webhooks are not served yet"
 
@@ -151,7 +152,7 @@ class Webhooks:
         asyncio.get_running_loop().set_exception_handler(watch.pass_over_lost_requests)
         registry = kopf.OperatorRegistry()
         connection.register_login(registry, self._configuration)
-        reviews.register(registry, Admission(self._settings.webhook_action))
+        reviews.register(registry, Admission(self._settings.webhook_action), self._of_objects)
         settings = handlers.settings(instance=watch.IDENTITY)
         settings.admission.server = self._listener
         settings.admission.managed = None  # Helm owns the configurations
