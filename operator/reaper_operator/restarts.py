@@ -19,6 +19,7 @@ class Restarts:
         self._clock, self._chance, self._first, self._longest = clock, chance, first, longest
         self._began: float | None = None
         self._reset()
+        self._was_well = False  # ever
         self._untold = 0  # tries that have failed since it was well
         self._since = 0.0  # when the first of them did
 
@@ -62,8 +63,9 @@ class Restarts:
     def well(self) -> str:
         """The run counts as well from now on. What to tell of those before, if there is anything."""
         tries, self._untold = self._untold, 0
+        again, self._was_well = " again" if self._was_well else "", True
         if not tries:
             return ""
         seconds = self._clock() - self._since
         took = f"{seconds:.0f} s" if seconds < WELL else f"{seconds / 60:.0f} min"
-        return f" again, after {tries} {'try' if tries == 1 else 'tries'} in {took}"
+        return f"{again}, after {tries} {'try' if tries == 1 else 'tries'} in {took}"

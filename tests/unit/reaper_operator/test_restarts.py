@@ -89,3 +89,10 @@ def test_how_long_it_has_taken_is_told_once(restarts: Restarts, time: FakeLoop) 
         restarts.failed()
         time.pass_time(20)
     assert restarts.well() == " again, after 34 tries in 11 min"
+
+
+def test_the_first_time_is_not_again(restarts: Restarts, time: FakeLoop) -> None:
+    restarts.failed()
+    time.pass_time(3)
+    restarts.begun()
+    assert restarts.well() == ", after 1 try in 3 s"
