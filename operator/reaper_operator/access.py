@@ -1,12 +1,12 @@
 """Where the API server is and what proves who we are, which may be another proof tomorrow."""
 
-import logging
+import time
 from typing import Any
 
 from kubernetes import config
 from kubernetes.client import Configuration
 
-logger = logging.getLogger(__name__)
+from reaper_operator.complaints import Complaints
 
 
 class Access(Configuration):
@@ -17,6 +17,7 @@ class Access(Configuration):
         ConfigException and OSError."""
         super().__init__()
         self._kubeconfig, self._in_cluster = kubeconfig, in_cluster
+        self._complaints = Complaints(time.monotonic)
         self._read(self)
 
     def renew(self) -> None:
@@ -26,8 +27,9 @@ class Access(Configuration):
         try:
             self._read(fresh)
         except (config.ConfigException, OSError) as error:
-            logger.warning("the token cannot be read again: %s", error)
+            self._complaints.about(f"the token cannot be read again: {error}")
             return
+        self._complaints.over()
         self.api_key: dict[str, Any] = fresh.api_key
         self.refresh_api_key_hook: Any = fresh.refresh_api_key_hook
 

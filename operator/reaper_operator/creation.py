@@ -12,7 +12,7 @@ from reaper_api.vocabulary import RUNTIME_CLASS, Reason
 from reaper_operator.cluster import Cluster
 from reaper_operator.errors import AlreadyExists, Forbidden, Invalid, Stalled, Unavailable, Waiting
 from reaper_operator.key import Key, controller_of, key_of_owner
-from reaper_operator.observe import observe
+from reaper_operator.reading import read_pod
 from reaper_operator.words import joined
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _require_ours(task: Body, key: Key, pod: Mapping[str, Any], attempt: int) ->
         )
     # Whoever may make Pods may write an owner reference. A gate cannot be put on later, and a Pod of the runtime is
     # made only by who may run host processes: so this one has run nothing, and nobody's right is stretched by it.
-    seen = observe(pod)
+    seen = read_pod(pod)
     if not seen.gated or seen.attempt != attempt or pod["spec"].get("runtimeClassName") != RUNTIME_CLASS:
         raise Stalled(
             Reason.POD_NAME_TAKEN,

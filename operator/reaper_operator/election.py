@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reaper_operator import lease
+from reaper_operator.complaints import Complaints
 from reaper_operator.errors import AlreadyExists, ClusterError, Conflict, NotFound
 from reaper_operator.lease import Found, Record, Seen, Terms
 from reaper_operator.tenure import Tenure
@@ -77,6 +78,7 @@ class Election:
         self._version: str | None = None  # None: there is no Lease
         self._unanswered = False  # a claim was sent, and was granted for all we know
         self._said = ""
+        self._complaints = Complaints(here.clock)
 
     @property
     def holder(self) -> str:
@@ -115,9 +117,10 @@ class Election:
                     return f"taken over by {self.holder}"
                 failure = "others write it too" if self._tenure.leads() and not renewed else _STOOD_STILL
             except ClusterError as error:
-                failure = str(error)
-                left = self._tenure.seconds_left()
-                logger.warning("the Lease is not renewed, %.1f s left: %s", left, error, extra=self._object)
+                failure, left = str(error), self._tenure.seconds_left()
+                # Not over with the next renewal: what fails now and then would be told each time.
+                text, more = f"the Lease is not renewed: {error}", f"; {left:.1f} s left"
+                self._complaints.about(text, more=more, extra=self._object)
 
     async def release(self) -> None:
         """End leading, and free the Lease if it is ours, so that nobody has to wait for its end."""

@@ -7,13 +7,13 @@ from typing import Any
 
 import kopf
 
-from reaper_api.task import TaskHead
 from reaper_api.vocabulary import FINAL_PHASES, FINALIZER, GROUP, LABEL_TASK, PLURAL, VERSION
 from reaper_operator import retention
+from reaper_operator.complaints import Complaints
 from reaper_operator.key import Key, key_of_owner, key_of_task
 from reaper_operator.known import KnownTasks
 from reaper_operator.last_seen import LastSeenPods
-from reaper_operator.observe import observe
+from reaper_operator.reading import read_pod, read_task
 from reaper_operator.stateless import NoDiffBase, NoProgress
 from reaper_operator.workqueue import WorkQueue
 
@@ -26,8 +26,10 @@ def register(
     last_seen: LastSeenPods,
     clock: Callable[[], datetime],
     known: KnownTasks,
+    complaints: Complaints,
 ) -> None:
-    """Watch ReaperTasks, and the Pods that carry our label. `last_seen`, `known`: where to note these and those."""
+    """Watch ReaperTasks, and the Pods that carry our label. `last_seen`, `known`: where to note these and those.
+    `complaints`: what was told of objects."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def task_changed(event: kopf.RawEvent, **_: Any) -> None:
@@ -40,7 +42,7 @@ def register(
         if is_news(event["type"], body):
             queue.add(key)
             return
-        rest = until_expiry(body, clock())
+        rest = complaints.unless_unreadable(lambda: until_expiry(body, clock()), str(key))
         if rest is not None:
             queue.add_later(key, rest)
 
@@ -50,12 +52,16 @@ def register(
         key = key_of_owner(body)
         if key is None:
             return
-        pod = observe(body)
+        gone, pod = event["type"] == "DELETED", complaints.unless_unreadable(lambda: read_pod(body), str(key))
+        if pod is None:
+            if gone:  # it need not be read any more
+                queue.add(key)
+            return
         # There is a Pod for each task that has finished, and a new leader would ask for all of these. What has ended
         # unseen is of a task that is known not to be over, or else found by the resync, which comes before the watch.
         if event["type"] is None and pod.over and not known.under_way(key):
             return
-        last_seen.heard(key, pod, gone=event["type"] == "DELETED")
+        last_seen.heard(key, pod, gone=gone)
         queue.add(key)
 
 
@@ -73,10 +79,11 @@ def is_news(change: str | None, task: Mapping[str, Any]) -> bool:
 
 
 def until_expiry(task: Mapping[str, Any], now: datetime) -> float | None:
-    """Seconds until a finished task is to be deleted; None if it is not. The resync lists unfinished ones only."""
+    """Seconds until a finished task is to be deleted; None if it is not. The resync lists unfinished ones only. Raises
+    Unreadable."""
     if (task.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
         return None
-    head = TaskHead.model_validate(dict(task))
+    head = read_task(task)
     expiry = retention.expiry(head.spec, head.status)
     return max((expiry - now).total_seconds(), 0.0) if expiry is not None else None
 

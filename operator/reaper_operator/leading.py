@@ -1,7 +1,6 @@
 """All that only the leader does: Kopf watches, the workers work, the resync looks again."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import kopf
 from reaper_operator import connection, handlers
 from reaper_operator.access import Access
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.discovery import Call
 from reaper_operator.health import Health
 from reaper_operator.known import KnownTasks
@@ -27,8 +27,6 @@ from reaper_operator.workqueue import WorkQueue
 
 if TYPE_CHECKING:
     from reaper_operator.key import Key
-
-logger = logging.getLogger(__name__)
 
 FIRST_ANSWER_PAUSE = 2.0  # seconds between two questions to an API server that does not answer yet
 
@@ -54,7 +52,6 @@ class Leading:
         """`call`: Transport.call, without a fence, for what is only asked."""
         self._settings = settings
         self._health = health
-        self._server = configuration.host
         available = asyncio.Event()
         queue: WorkQueue[Key] = WorkQueue(
             asyncio.get_running_loop().call_later,
@@ -64,12 +61,16 @@ class Leading:
             onlooker=metrics.queue,
         )
         last_seen, known = LastSeenPods(), KnownTasks()
+        of_objects = Complaints(time.monotonic)  # one, so that each fault is told once, whoever meets it
         reconcile = Reconciler(cluster, last_seen, now, queue.add_later, known)
-        self._workers = Workers(queue, reconcile, available, count=settings.workers, telemetry=telemetry)
+        self._workers = Workers(
+            queue, reconcile, available, count=settings.workers, telemetry=telemetry, complaints=of_objects
+        )
         registry = kopf.OperatorRegistry()
         connection.register_login(registry, configuration)
-        handlers.register(registry, queue, last_seen, now, known)
-        self._watch = Watch(registry, call, health)
+        handlers.register(registry, queue, last_seen, now, known, of_objects)
+        what = f"ReaperTasks of {configuration.host} with {settings.workers} workers"
+        self._watch = Watch(registry, call, health, what)
         self._resync = Resync(
             cluster,
             queue,
@@ -78,21 +79,17 @@ class Leading:
             counted=metrics.tasks.counted,
             listed=known.listed,
             unserved=self._watch.begin_anew,
+            of_objects=of_objects,
         )
 
     async def until(
-        self, stop: asyncio.Event, *, watching: Callable[[], None], hand_over: Callable[[], Awaitable[None]]
+        self, stop: asyncio.Event, *, begun: Callable[[], None], hand_over: Callable[[], Awaitable[None]]
     ) -> None:
-        """Work until `stop`, or until a part ends by itself, which sets `stop`; raises what ended it. `watching` is
+        """Work until `stop`, or until a part ends by itself, which sets `stop`; raises what ended it. `begun` is
         called whenever Kopf has begun, `hand_over` when the last write is done."""
         if not await done_before(stop, self._resync.until_success(pause=FIRST_ANSWER_PAUSE)):
             await hand_over()
             return
-
-        def begun() -> None:
-            watching()
-            logger.info("watching ReaperTasks of %s with %d workers", self._server, self._settings.workers)
-
         again = asyncio.create_task(self._resync.for_ever(interval=self._settings.resync_seconds))
         work = asyncio.create_task(self._workers.run())
         told = asyncio.create_task(stop.wait())

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from reaper_operator.complaints import Complaints
 from reaper_operator.words import in_words
 
 _REQUEST = re.compile(r"Request attempt #(\d+)/(\d+) failed; (will retry|escalating): (.*?) -> ")
+_VERSION = re.compile(r"&(resourceVersion|continue)=[^&]*")  # another each time
 _subject: ContextVar[str | None] = ContextVar("subject", default=None)
 
 
@@ -39,17 +41,24 @@ class Subject(logging.Filter):
 
 class Request(logging.Filter):
     """Kopf tells of a request that has failed with all that Python knows of the fault, as of an error, also where it
-    comes again. Here it is which request, what was said, and what follows."""
+    comes again, nine times in a minute. Here it is which request, what was said, and what follows, now and then."""
+
+    def __init__(self, complaints: Complaints) -> None:
+        super().__init__()
+        self._complaints = complaints
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Never drops a line."""
+        """Drops what was told not long ago, but at debug level."""
         found = _REQUEST.match(record.getMessage()) if record.name.startswith("kopf.") else None
         error = sys.exc_info()[1]  # it says so while it handles it
         if found is not None and error is not None:
             number, of, end, request = found.groups()
             follows = f"given up after {of} tries" if end == "escalating" else f"tried again ({number} of {of})"
-            record.msg, record.args = f"{request}: {in_words(error)}; {follows}", ()
+            text, more = f"{_VERSION.sub('', request)}: {in_words(error)}", f"; {follows}"
+            due = self._complaints.due(text, more=more)
+            record.msg, record.args = due or text + more, ()
             record.levelno, record.levelname = logging.WARNING, "WARNING"
+            return due is not None or logging.getLogger().isEnabledFor(logging.DEBUG)
         return True
 
 
@@ -99,7 +108,7 @@ def configure(level: str, style: str, filters: Sequence[logging.Filter] = ()) ->
     handler = logging.StreamHandler(sys.stderr)
     plain = PlainFormatter("%(asctime)s %(levelname)s %(subject)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
     handler.setFormatter(JsonFormatter() if style == "json" else plain)
-    for each in (Subject(), Request(), *filters):
+    for each in (Subject(), Request(Complaints(time.monotonic)), *filters):
         handler.addFilter(each)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)

@@ -28,6 +28,7 @@ Pod with another UID than the recorded one never starts: it is removed.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ from reaper_api.vocabulary import GATE_RECORDED, Phase
 from reaper_operator import pending
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.creation import pod_of_attempt
 from reaper_operator.deadline import AT_ONCE
 from reaper_operator.errors import Conflict, NotFound, Stalled, Waiting
@@ -43,7 +45,8 @@ from reaper_operator.key import Key
 from reaper_operator.known import KnownTasks
 from reaper_operator.last_seen import LastSeenPods
 from reaper_operator.life import Action, Step, next_step
-from reaper_operator.observe import PodObservation, observe
+from reaper_operator.observe import PodObservation
+from reaper_operator.reading import read_pod
 from reaper_operator.record import Body, Clock, Record
 
 logger = logging.getLogger(__name__)
@@ -71,6 +74,7 @@ class Reconciler:
         self._last_seen = last_seen
         self._clock = clock
         self._look_later = look_later
+        self._of_events = Complaints(time.monotonic)
 
     async def __call__(self, key: Key) -> None:
         """Bring the task closer to its end. Raises Waiting or a ClusterError where it has to be tried
@@ -93,7 +97,7 @@ class Reconciler:
     async def _look(self, key: Key, body: Body) -> None:
         """The same from a given state of the task. It is known afterwards if all went well, and only then."""
         self._known.forget(key)
-        record = Record(self._cluster, key, body, self._clock)
+        record = Record(self._cluster, key, body, self._clock, self._of_events)
         await self._go_on(record)
         if record.head.status.finished:
             self._known.over(key)
@@ -156,7 +160,7 @@ class Reconciler:
     async def _begin(self, record: Record) -> PodObservation:
         """The Pod of the next attempt, on record: from then on it may be let go."""
         number = statuses.attempts_of(record.head.status) + 1
-        pod = observe(await pod_of_attempt(self._cluster, record.key, record.body, number))
+        pod = read_pod(await pod_of_attempt(self._cluster, record.key, record.body, number))
         await record.write(statuses.begun(record.head.status, pod, record.at))
         return pod
 
@@ -172,7 +176,7 @@ class Reconciler:
         body = await self._cluster.get_pod(record.key.namespace, name)
         if body is None:
             return None
-        pod = observe(body)
+        pod = read_pod(body)
         if pod.uid != status.pod_uid:
             await self._remove_if_stray(record, pod)
             return None

@@ -2,22 +2,21 @@
 write is lost, and each followed by what the API server made of it."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-
-from reaper_api.problems import problems_of
 from reaper_api.status import TaskStatus
-from reaper_api.task import TaskHead
-from reaper_api.vocabulary import FINALIZER, KIND, Phase
+from reaper_api.vocabulary import FINALIZER, Phase
 from reaper_operator import events
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.conditions import Moment
-from reaper_operator.errors import ClusterError, Unreadable
+from reaper_operator.errors import ClusterError
 from reaper_operator.key import Key
+from reaper_operator.reading import read_task
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +28,19 @@ Clock = Callable[[], datetime]
 
 
 class Record:
-    """One task. Every write may raise a ClusterError, Conflict if somebody else wrote first."""
+    """One task. Every write may raise a ClusterError, Conflict if somebody else wrote first; so may what it is made of:
+    Unreadable."""
 
-    def __init__(self, cluster: Cluster, key: Key, body: Body, clock: Clock) -> None:
+    def __init__(
+        self, cluster: Cluster, key: Key, body: Body, clock: Clock, complaints: Complaints | None = None
+    ) -> None:
+        """`complaints`: what was told of Events, which are made for all tasks or for none."""
         self._cluster = cluster
         self._clock = clock
+        self._complaints = complaints or Complaints(time.monotonic)
         self.key = key
         self.body = body
-        self.head = _read(body)
+        self.head = read_task(body)
 
     @property
     def at(self) -> Moment:
@@ -73,7 +77,7 @@ class Record:
         self._take(await self._cluster.patch_finalizers(self.key, version, list(finalizers)))
 
     def _take(self, body: Body) -> None:
-        self.body, self.head = body, _read(body)
+        self.body, self.head = body, read_task(body)
 
     async def _tell(self, old: TaskStatus, new: TaskStatus) -> None:
         event = events.for_transition(self.head.metadata, old, new, self._clock())
@@ -83,15 +87,8 @@ class Record:
             await self._cluster.create_event(event)
         except ClusterError as error:  # news, not state: nothing depends on it
             level = logging.DEBUG if _OF_A_NAMESPACE_THAT_GOES in error.message else logging.WARNING
-            logger.log(level, "no Event %s: %s", event["reason"], error, extra={"object": str(self.key)})
-
-
-def _read(body: Body) -> TaskHead:
-    try:
-        return TaskHead.model_validate(body)
-    except ValidationError as error:
-        what = "; ".join(problems_of(error, KIND))
-        raise Unreadable(f"this operator cannot read the task, which a newer one may have written: {what}") from error
+            text, extra = f"no Event {event['reason']}: {error}", {"object": str(self.key)}
+            self._complaints.about(text, extra=extra, level=level)
 
 
 def _in_words(status: TaskStatus) -> str:

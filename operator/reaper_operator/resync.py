@@ -5,25 +5,26 @@ At rest this is two lists and nothing else: only a task for which there is somet
 """
 
 import asyncio
-import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from reaper_api.task import TaskHead
 from reaper_api.vocabulary import ConditionType, Phase, Reason
 from reaper_operator import status as statuses
 from reaper_operator.cluster import Cluster
+from reaper_operator.complaints import Complaints
 from reaper_operator.conditions import Moment
 from reaper_operator.errors import ClusterError, NotFound
 from reaper_operator.health import Health
 from reaper_operator.key import Key, key_of_owner, key_of_task
 from reaper_operator.life import Action, next_step
-from reaper_operator.observe import PodObservation, observe
+from reaper_operator.observe import PodObservation
+from reaper_operator.reading import read_pod, read_task
 from reaper_operator.transport import Body
 from reaper_operator.workqueue import WorkQueue
-
-logger = logging.getLogger(__name__)
 
 
 class Resync:
@@ -39,10 +40,12 @@ class Resync:
         counted: Callable[[Mapping[str, int]], None] = lambda _: None,
         listed: Callable[[Key, Body], object] = lambda *_: None,
         unserved: Callable[[], object] = lambda: None,
+        complaints: Complaints | None = None,
+        of_objects: Complaints | None = None,
     ) -> None:
         """`counted` is told how many tasks there are in each phase; those that are over are not counted. `listed` is
         shown each of them: a watch may have lost how it is now. `unserved` is told when the API server does not know
-        tasks at all."""
+        tasks at all. `complaints`: what was told of the resync; `of_objects`: of what it finds."""
         self._cluster = cluster
         self._queue = queue
         self._health = health
@@ -50,7 +53,8 @@ class Resync:
         self._counted = counted
         self._listed = listed
         self._unserved = unserved
-        self._complaint = ""
+        self._complaints = complaints or Complaints(time.monotonic)
+        self._of_objects = of_objects or Complaints(time.monotonic)
 
     async def once(self) -> bool:
         """Queue what needs a look. False if the API server would not say."""
@@ -61,15 +65,12 @@ class Resync:
             return self._failed("the API server does not know ReaperTasks: install crds/reapertask.yaml")
         except ClusterError as error:
             return self._failed(f"resync failed, which is tried again: {error}")
-        self._complaint = ""
+        self._complaints.over()
         self._health.resync.beat(True)
         return True
 
     def _failed(self, why: str) -> bool:
-        """Said once for each fault in a row: it may be the same for days."""
-        if why != self._complaint:
-            logger.warning("%s", why)
-        self._complaint = why
+        self._complaints.about(why)
         self._health.resync.beat(False)
         return False
 
@@ -87,12 +88,12 @@ class Resync:
     async def _compare(self) -> None:
         pods: dict[str, PodObservation] = {}
         async for body in self._cluster.unfinished_pods():
-            try:
-                if key_of_owner(body) is not None:
-                    pods[body["metadata"]["uid"]] = observe(body)
-            except Exception:  # one odd Pod must not keep the others from a look
-                name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
-                logger.exception("Pod %s cannot be made out, and is passed over", name)
+            key = key_of_owner(body)
+            if key is None:
+                continue
+            pod = self._of_objects.unless_unreadable(partial(read_pod, body), str(key))
+            if pod is not None:
+                pods[pod.uid] = pod
         now = self._clock()
         phases: Counter[str] = Counter()
         async for task in self._cluster.unfinished_tasks():
@@ -116,7 +117,7 @@ def next_look(task: Body, pods: Mapping[str, PodObservation], now: datetime) -> 
 
 
 def _next_look(task: Body, pods: Mapping[str, PodObservation], now: datetime) -> datetime | None:
-    head = TaskHead.model_validate(task)
+    head = read_task(task)
     pod = pods.get(head.status.pod_uid or "")
     if pod is None and statuses.is_under_way(head.status):
         return now  # it is missing, or over

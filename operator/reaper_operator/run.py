@@ -103,7 +103,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, tracing: Tracing | Non
                 await election.release()
 
             leading = Leading(settings, configuration, cluster, transport.call, health, metrics, telemetry)
-            await leading.until(stop, watching=lambda: _stop_on_signals(stop), hand_over=hand_over)
+            await leading.until(stop, begun=lambda: _stop_on_signals(stop), hand_over=hand_over)
         else:
             health.stopping = True
             await election.release()

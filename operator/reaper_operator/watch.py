@@ -2,13 +2,16 @@
 
 Kopf ends where the API server is not as it wants it: an answer breaks off while it asks what is served, a watch is
 refused for a minute, the CRD goes. It leaves a traceback for each of its parts. Here that is one sentence, and another
-Kopf. Nothing is lost by it: queue, workers and resync go on meanwhile, and a new Kopf lists everything first.
+Kopf, after a pause that grows while it goes on. Nothing is lost by it: queue, workers and resync go on meanwhile, and a
+new Kopf lists everything first.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+import random
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -16,14 +19,16 @@ import kopf
 
 from reaper_api.vocabulary import GROUP, MANAGER, PLURAL
 from reaper_operator import discovery, handlers
+from reaper_operator.complaints import Complaints
 from reaper_operator.discovery import Call
 from reaper_operator.errors import ClusterError
 from reaper_operator.health import Health
+from reaper_operator.restarts import Restarts
 from reaper_operator.words import in_words
+from reaper_operator.workqueue import CallLater
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 2.0  # seconds until the next try
 # Kopf would otherwise look our user up in an /etc/passwd that is not there. It is a NewType there, not exported.
 IDENTITY: Any = MANAGER
 OF_THE_NETWORK = (aiohttp.ClientError, ConnectionError, TimeoutError, json.JSONDecodeError, UnicodeDecodeError)
@@ -32,35 +37,37 @@ OF_THE_NETWORK = (aiohttp.ClientError, ConnectionError, TimeoutError, json.JSOND
 class Watch:
     """Made on the event loop that it runs on."""
 
-    def __init__(self, registry: kopf.OperatorRegistry, call: Call, health: Health, *, pause: float = PAUSE) -> None:
-        """`registry`: the handlers. `call`: Transport.call."""
-        self._registry, self._call, self._health, self._pause = registry, call, health, pause
+    def __init__(
+        self,
+        registry: kopf.OperatorRegistry,
+        call: Call,
+        health: Health,
+        what: str,
+        *,
+        restarts: Restarts | None = None,
+        complaints: Complaints | None = None,
+        operator: Callable[..., Awaitable[None]] = kopf.operator,
+        call_later: CallLater | None = None,
+    ) -> None:
+        """`registry`: the handlers. `call`: Transport.call. `what` is watched, in words. `operator`: Kopf."""
+        self._registry, self._call, self._health, self._what = registry, call, health, what
+        self._restarts = restarts or Restarts(time.monotonic, random.random)
+        self._complaints = complaints or Complaints(time.monotonic)
+        self._operator = operator
+        self._call_later = call_later or asyncio.get_running_loop().call_later
         self._over = asyncio.Event()
         self._kopfs_end = asyncio.Event()
-        self._complaint = ""
 
-    async def run(self, watching: Callable[[], None]) -> None:
-        """Watch until end(), or until Kopf is told to end by a signal. `watching` is called whenever Kopf has begun:
-        it has taken over what there was of signal handlers. Raises what is no fault of the cluster."""
+    async def run(self, begun: Callable[[], None]) -> None:
+        """Watch until end(), or until Kopf is told to end by a signal. `begun` is called whenever Kopf has begun: it
+        has taken over what there was of signal handlers. Raises what is no fault of the cluster."""
         quieten()
         asyncio.get_running_loop().set_exception_handler(pass_over_lost_requests)
         while not self._over.is_set():
-            if not await self._served():
-                await self._wait()
-                continue
-            self._complaint = self._health.watch_fault = ""
-            self._kopfs_end.clear()
-            try:
-                await self._kopf(watching)
-            except Exception as error:
-                if not is_of_the_cluster(error):
-                    raise
-                self._complain(f"the watch has broken off, and begins anew: {in_words(error)}")
-            else:
-                if not self._kopfs_end.is_set():
-                    return
-            self._health.watching = False
-            await self._wait()
+            if await self._served() and not await self._goes_on(begun):
+                return
+            self._restarts.failed()
+            await self._wait(self._restarts.pause())
 
     def begin_anew(self) -> None:
         """The API server does not know tasks any more: Kopf may not have noticed, and would not look again."""
@@ -80,14 +87,37 @@ class Watch:
             self._complain(f"the API server does not say whether it serves {PLURAL}.{GROUP}: {error}")
         return False
 
-    async def _kopf(self, watching: Callable[[], None]) -> None:
-        def begun(_: object) -> None:
-            watching()
-            self._health.watching = True
+    async def _goes_on(self, begun: Callable[[], None]) -> bool:
+        """One Kopf, until it has ended. Whether there is to be another."""
+        self._kopfs_end.clear()
+        try:
+            await self._kopf(begun)
+        except Exception as error:
+            if not is_of_the_cluster(error):
+                raise
+            self._complain(f"the watch has broken off, and begins anew: {in_words(error)}")
+            return True
+        finally:
+            self._health.watching = False
+        return self._kopfs_end.is_set()
 
+    async def _kopf(self, begun: Callable[[], None]) -> None:
+        # Kopf says that it is ready before it has asked the API server for anything.
         ready = asyncio.get_running_loop().create_future()
-        ready.add_done_callback(begun)
-        await kopf.operator(
+        ready.add_done_callback(lambda _: begun())
+        self._restarts.begun()
+        unsure = self._restarts.unsure
+        sure = self._call_later(unsure, self._well) if unsure else None
+        if sure is None:
+            ready.add_done_callback(lambda _: self._well())
+        try:
+            await self._run_kopf(ready)
+        finally:
+            if sure is not None:
+                sure.cancel()
+
+    async def _run_kopf(self, ready: asyncio.Future[None]) -> None:
+        await self._operator(
             registry=self._registry,
             settings=handlers.settings(instance=IDENTITY),
             clusterwide=True,
@@ -97,17 +127,20 @@ class Watch:
             ready_flag=ready,
         )
 
-    async def _wait(self) -> None:
-        """For the pause, or for the end."""
+    async def _wait(self, seconds: float) -> None:
+        """So long, or for the end."""
         end = asyncio.create_task(self._over.wait())
-        await asyncio.wait([end], timeout=self._pause)
+        await asyncio.wait([end], timeout=seconds)
         end.cancel()
 
+    def _well(self) -> None:
+        self._complaints.over()
+        self._health.watching, self._health.watch_fault = True, ""
+        logger.info("watching %s%s", self._what, self._restarts.well())
+
     def _complain(self, text: str) -> None:
-        """Once for each fault in a row."""
-        if text != self._complaint:
-            logger.warning("%s", text)
-        self._complaint = self._health.watch_fault = text
+        self._complaints.about(text)
+        self._health.watch_fault = text
 
 
 def is_of_the_cluster(error: BaseException) -> bool:

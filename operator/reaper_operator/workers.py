@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from reaper_operator import logs
+from reaper_operator.complaints import Complaints
 from reaper_operator.errors import ClusterError, Conflict, NotFound, Waiting
 from reaper_operator.key import Key
 from reaper_operator.telemetry import Silent, Telemetry
@@ -26,13 +28,16 @@ class Workers:
         *,
         count: int,
         telemetry: Telemetry | None = None,
+        complaints: Complaints | None = None,
     ) -> None:
-        """`available` is set by the queue whenever there may be a key to take."""
+        """`available` is set by the queue whenever there may be a key to take. `complaints`: what was told of
+        objects."""
         self._queue = queue
         self._reconcile = reconcile
         self._available = available
         self._count = count
         self._telemetry = telemetry or Silent()
+        self._complaints = complaints or Complaints(time.monotonic)
         self._stopping = False
 
     async def run(self) -> None:
@@ -63,7 +68,7 @@ class Workers:
             await self._reconcile(key)
         except Waiting as outcome:
             delay = self._again(key, outcome.retry_after)
-            logger.info("%s; next look in %.1f s", outcome, delay)
+            self._complaints.about(str(outcome), str(key), more=f"; next look in {delay:.1f} s", level=logging.INFO)
             return "requeue_after"
         except (Conflict, NotFound) as error:
             self._queue.retry(key)  # somebody changed or deleted it meanwhile, perhaps the user: nothing is wrong
@@ -71,14 +76,15 @@ class Workers:
             return "requeue"
         except ClusterError as error:
             delay = self._again(key, error.retry_after)
-            logger.warning("%s; next try in %.1f s", error, delay)
+            self._complaints.about(str(error), str(key), more=f"; next try in {delay:.1f} s")
             return "error"
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - told with its traceback
             # A fault of ours must not stop the other tasks. It is shown in full, and tried again.
-            delay = self._queue.retry(key)
-            logger.exception("reconcile failed; next try in %.1f s", delay)
+            more, text = f"; next try in {self._queue.retry(key):.1f} s", f"reconcile failed by {error!r}"
+            self._complaints.about(text, str(key), more=more, level=logging.ERROR, fault=error)
             return "error"
         self._queue.succeeded(key)
+        self._complaints.over(str(key))
         return "success"
 
     def _again(self, key: Key, asked: float | None) -> float:

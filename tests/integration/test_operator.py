@@ -243,6 +243,27 @@ async def test_one_bad_task_holds_up_no_other(tmp_path: Path) -> None:
         assert on.cluster.status(bad) == {}
 
 
+async def test_one_pod_that_cannot_be_read_is_a_sentence_and_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kopf, the resync and the reconcile all meet it, and each again."""
+    async with stage(tmp_path, resync_seconds=0.1) as on:
+        odd = await on.running("odd")
+        started = on.cluster.pods[odd]["status"]["containerStatuses"][0]["state"]["running"]
+        began = len(on.server.requests)
+        for time in ("0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z") * 3:
+            started["startedAt"] = time
+            on.cluster.edit(odd, activeDeadlineSeconds=1000)
+            await on.server.publish()
+            await on.running(f"good-{len(on.cluster.tasks)}")
+        await on.until(lambda: on.server.requests[began:].count("GET /api/v1/pods") > 10)
+        await on.until(lambda: on.server.requests[began:].count("GET /api/v1/namespaces/default/pods/odd") > 3)
+    told = [record for record in caplog.records if "odd" in record.getMessage() + str(record.__dict__.get("object"))]
+    sentence = "this operator cannot read Pod odd of the task: "
+    assert [record.getMessage().startswith(sentence) for record in told] == [True] * 2
+    assert [record.exc_info for record in told] == [None] * 2
+
+
 async def test_the_name_is_taken_until_the_stranger_leaves(tmp_path: Path) -> None:
     cluster = FakeCluster()
     stranger = Key("default", "hello")

@@ -166,3 +166,30 @@ async def test_a_watch_that_reports_an_error(tmp_path: Path, caplog: pytest.LogC
         await hears_of_new_tasks(on)
     assert "etcdserver: request timed out" in caplog.text
     assert tracebacks(caplog) == []
+
+
+@pytest.mark.timeout(150)  # half a minute until three have ended, and a quarter until the fourth is taken for well
+async def test_a_watch_that_is_refused_for_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Kopf ends after seconds, again and again, and says each time before that it is ready."""
+    caplog.set_level("INFO", "reaper_operator")
+    async with stage(tmp_path, lease=SOON) as on:
+        asked: list[str] = []
+
+        def hit(path: str) -> bool:
+            asked.extend([path] if path == "/api/v1" else [])
+            return path == "/api/v1"
+
+        cut_off(on.server, hit)
+        await on.until(lambda: len(asked) == 3)  # the third is not taken for well any more
+        on.server.cut = lambda _method, _path: None
+        await hears_of_new_tasks(on)
+        await on.until(lambda: " again, after 2 tries in " in caplog.text)
+    told = [message for message in caplog.messages if "the watch has" in message or "watching" in message]
+    assert [message.partition(" of ")[0].partition(":")[0] for message in told] == [
+        "watching ReaperTasks",
+        "the watch has broken off, and begins anew",
+        "watching ReaperTasks",
+        "the watch has broken off, and begins anew",
+        "watching ReaperTasks",
+    ]
+    assert tracebacks(caplog) == []

@@ -9,6 +9,7 @@ import kopf
 from reaper_api.ruleset.rule import Admission
 from reaper_api.ruleset.template import WORKLOADS
 from reaper_api.vocabulary import GROUP, PLURAL, VERSION
+from reaper_operator.complaints import Complaints
 from reaper_operator.webhooks.verdict import defaulted, filled, judge
 
 logger = logging.getLogger(__name__)
@@ -25,31 +26,42 @@ RESOURCES: tuple[Resource, ...] = (
 )
 
 
-def register(registry: kopf.OperatorRegistry, action: Admission) -> None:
-    """Validate everything that the table of rules is about, and fill in Pods. See verdict.py."""
+def register(registry: kopf.OperatorRegistry, action: Admission, complaints: Complaints) -> None:
+    """Validate everything that the table of rules is about, and fill in Pods. See verdict.py. `complaints`: what was
+    told of objects."""
 
     async def validate(body: kopf.Body, warnings: list[str], param: Any = dict, **_: Any) -> None:
         try:
             verdict = judge(param(dict(body)), action)
-        except Exception:  # the rules are advice, and Kopf would refuse
-            logger.exception("a rule tripped over an object, which is let pass")
+        except Exception as error:  # noqa: BLE001 - the rules are advice, and Kopf would refuse
+            text = f"a rule tripped over a {body.get('kind')}, which is let pass: {error!r}"
+            complaints.about(text, name_of(body), level=logging.ERROR, fault=error)
             return
         warnings.extend(verdict.warned)
         if verdict.refused:
             text = " ".join(verdict.refused)
-            logger.info("refused a %s: %s", body.get("kind"), text)
+            logger.info("refused a %s: %s", body.get("kind"), text, extra={"object": name_of(body)})
             raise kopf.AdmissionError(text, code=REFUSED)
 
-    async def default(spec: kopf.Spec, annotations: kopf.Annotations, patch: kopf.Patch, **_: Any) -> None:
+    async def default(
+        body: kopf.Body, spec: kopf.Spec, annotations: kopf.Annotations, patch: kopf.Patch, **_: Any
+    ) -> None:
         try:
             patch.spec.update(filled(dict(spec), dict(annotations)))
-        except Exception:
-            logger.exception("a Pod could not be filled in, and stays as it is")
+        except Exception as error:  # noqa: BLE001 - it may be complete
+            text = f"a Pod could not be filled in, and stays as it is: {error!r}"
+            complaints.about(text, name_of(body), level=logging.ERROR, fault=error)
 
     for resource in RESOURCES:
         for name, prepare in ((VALIDATE, dict), (VALIDATE_FILLED, defaulted)):
             kopf.on.validate(*_selector(resource), id=name, param=prepare, registry=registry)(validate)
     kopf.on.mutate(*_selector(PODS), id=DEFAULT, operations=["CREATE"], registry=registry)(default)
+
+
+def name_of(body: Mapping[str, Any]) -> str:
+    """namespace/name of an object that may have no name yet."""
+    metadata = body.get("metadata") or {}
+    return f"{metadata.get('namespace')}/{metadata.get('name') or metadata.get('generateName', '') + '...'}"
 
 
 def _selector(resource: Resource) -> tuple[str, ...]:

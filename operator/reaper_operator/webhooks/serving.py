@@ -6,6 +6,7 @@ and a thread of its own. It watches nothing, and takes no part in the election: 
 
 import asyncio
 import logging
+import random
 import sys
 import threading
 import time
@@ -19,9 +20,11 @@ from reaper_api.ruleset.rule import Admission
 from reaper_api.vocabulary import GROUP, PLURAL
 from reaper_operator import connection, discovery, handlers, watch
 from reaper_operator.access import Access
+from reaper_operator.complaints import Complaints
 from reaper_operator.discovery import Call
 from reaper_operator.errors import ClusterError, Conflict
 from reaper_operator.health import Health
+from reaper_operator.restarts import Restarts
 from reaper_operator.settings import OTHERS, OWN, Settings
 from reaper_operator.webhooks import reviews
 from reaper_operator.webhooks.certificates import Certificates, NoCertificate, Source
@@ -34,6 +37,7 @@ from reaper_operator.words import in_words
 logger = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds until the next try where nothing is served yet
+LONGEST = 5.0  # seconds until Kopf is begun again, at most: nobody is answered meanwhile
 AGAIN = 0.1  # seconds until the next look where one step was taken, or another replica took one
 
 
@@ -50,7 +54,9 @@ class Webhooks:
         self._listener = Listener(settings.webhook_endpoint, shown.context, self._listening)
         self._stop = threading.Event()
         self._kopfs_end = threading.Event()
-        self._complaint = ""
+        self._complaints, self._ends = Complaints(time.monotonic), Complaints(time.monotonic)
+        self._of_objects = Complaints(time.monotonic)
+        self._restarts = Restarts(time.monotonic, random.random, longest=LONGEST)
         health.webhooks = "the webhooks are not served yet"
 
     async def run(self) -> None:
@@ -103,20 +109,23 @@ class Webhooks:
         except (ClusterError, NoCertificate) as error:
             self._complain(f"certificate of the webhooks: {error}")
             return False
-        self._complaint = ""
+        self._complaints.over()
         return changed
 
     def _complain(self, text: str) -> None:
-        """Once for each fault in a row."""
-        if text != self._complaint:
-            logger.warning("%s", text)
-        self._complaint = text
+        self._complaints.about(text)
         if self._health.webhooks is not None:
             self._health.webhooks = text
 
     def _listening(self) -> None:
+        """On Kopf's loop, which ends with it. Whoever asks is answered from now on, and so the replica is ready; that
+        it stays so is told when it has lasted."""
         self._health.webhooks = None
-        logger.info("serving webhooks at %s", self._settings.webhook_address)
+        asyncio.get_running_loop().call_later(self._restarts.unsure, self._well)
+
+    def _well(self) -> None:
+        self._ends.over()
+        logger.info("serving webhooks at %s%s", self._settings.webhook_address, self._restarts.well())
 
     def _serve(self) -> None:
         """Kopf, begun again where it ends for what the API server did."""
@@ -125,23 +134,25 @@ class Webhooks:
             self._kopfs_end.clear()
             if self._stop.is_set():
                 return
+            self._restarts.begun()
             try:
                 asyncio.run(self._operator())
             except Exception as error:
                 if not watch.is_of_the_cluster(error):
                     raise
                 self._fail(f"serving webhooks has broken off, and begins anew: {in_words(error)}")
-            self._stop.wait(PAUSE)
+            self._restarts.failed()
+            self._stop.wait(self._restarts.pause())
 
     def _fail(self, text: str) -> None:
-        logger.warning("%s", text)
+        self._ends.about(text)
         self._health.webhooks = text
 
     async def _operator(self) -> None:
         asyncio.get_running_loop().set_exception_handler(watch.pass_over_lost_requests)
         registry = kopf.OperatorRegistry()
         connection.register_login(registry, self._configuration)
-        reviews.register(registry, Admission(self._settings.webhook_action))
+        reviews.register(registry, Admission(self._settings.webhook_action), self._of_objects)
         settings = handlers.settings(instance=watch.IDENTITY)
         settings.admission.server = self._listener
         settings.admission.managed = None  # Helm owns the configurations

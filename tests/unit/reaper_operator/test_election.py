@@ -121,6 +121,22 @@ def test_trouble_that_ends_in_time_costs_nothing(world: World, link: Link) -> No
     assert leader(world) is first
 
 
+def test_an_api_server_that_refuses_now_and_then_is_told_of_now_and_then(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One renewal in two fails: the leader goes on, and its log can be read."""
+    first = world.add()
+    world.pass_time(20)
+    for _ in range(300):
+        for link in (Link.REFUSED, Link.FINE):
+            first.link = link
+            world.pass_time(TERMS.retry)
+    assert leader(world) is first
+    told = [message for message in caplog.messages if "not renewed" in message]
+    once = "the Lease is not renewed: etcdserver: leader changed; 8.0 s left"
+    assert told == [once, f"{once} (150 times in 10 min)"]
+
+
 def test_a_standby_that_is_put_off_for_an_hour_looks_again_while_healthz_counts_its_looks(world: World) -> None:
     first, second = world.add(), world.add()
     world.pass_time(20)

@@ -7,6 +7,7 @@ import pytest
 
 from reaper_api.task import ReaperTask
 from reaper_operator import handlers
+from reaper_operator.complaints import Complaints
 from reaper_operator.key import Key
 from reaper_operator.known import KnownTasks
 from reaper_operator.last_seen import LastSeenPods
@@ -31,7 +32,7 @@ def test_only_events_are_handled() -> None:
     """Any other kind of handler would write annotations or finalizers."""
     registry = kopf.OperatorRegistry()
     queue = WorkQueue[Key](FakeLoop().call_later, lambda: None, base=1, limit=1)
-    handlers.register(registry, queue, LastSeenPods(), FakeClock(), KnownTasks(limit=0))
+    handlers.register(registry, queue, LastSeenPods(), FakeClock(), KnownTasks(limit=0), Complaints(lambda: 0.0))
     kinds = {name: len(vars(registry)[name].get_all_handlers()) for name in vars(registry) if name != "_activities"}
     assert {name: count for name, count in kinds.items() if count} == {"_watching": 2}
 
@@ -91,7 +92,7 @@ class Watching:
         self.queue = WorkQueue[Key](FakeLoop().call_later, lambda: None, base=1, limit=1)
         self.last_seen, self.known = LastSeenPods(), KnownTasks()
         registry = kopf.OperatorRegistry()
-        handlers.register(registry, self.queue, self.last_seen, FakeClock(), self.known)
+        handlers.register(registry, self.queue, self.last_seen, FakeClock(), self.known, Complaints(lambda: 0.0))
         self._handlers: dict[str, Any] = {
             str(handler.id).rpartition(".")[2]: handler.fn for handler in registry._watching.get_all_handlers()
         }
@@ -159,3 +160,46 @@ async def test_also_where_the_list_of_pods_comes_first() -> None:
     on.known.listed(TASK, task_body() | {"status": {"phase": "Running"}})
     await on.tell("pod_changed", None, over())
     assert on.queue.take() == TASK
+
+
+def odd() -> dict[str, Any]:
+    """A Pod of the task that nobody can read."""
+    pod = pod_body("Running", uid="pod-1", containerStatuses=[container(running={"startedAt": "yesterday"})])
+    pod["metadata"]["ownerReferences"] = [ReaperTask.parse(task_body()).owner_reference]
+    return pod
+
+
+async def test_a_pod_that_cannot_be_read_is_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    """Kopf would print a traceback for each event of it."""
+    on = Watching()
+    for change in (None, "MODIFIED", "MODIFIED"):
+        await on.tell("pod_changed", change, odd())
+    (record,) = caplog.records
+    assert record.getMessage().startswith("this operator cannot read Pod hello of the task: Invalid isoformat string")
+    assert (record.__dict__["object"], record.exc_info) == ("default/hello", None)
+    assert on.queue.take() is None, "a reconcile could not read it either"
+
+
+async def test_a_pod_that_could_not_be_read_is_news_when_it_is_gone() -> None:
+    on = Watching()
+    await on.tell("pod_changed", "DELETED", odd())
+    assert on.queue.take() == TASK
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        ("sometime", "this operator cannot read the task, which a newer one may have written: status.completionTime: "),
+        ("9999-12-31T23:59:59Z", "this operator cannot read the task: status.completionTime is 9999-12-31T23:59:59Z, "),
+    ],
+)
+async def test_a_finished_task_that_cannot_be_read_is_a_sentence(
+    end: str, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    on = Watching()
+    status = {"phase": "Succeeded", "observedGeneration": 1, "completionTime": end}
+    for change in (None, "MODIFIED"):
+        await on.tell("task_changed", change, task_body(ttlSecondsAfterFinished=60) | {"status": status})
+    (record,) = caplog.records
+    assert record.getMessage().startswith(text)
+    assert (record.__dict__["object"], record.exc_info) == ("default/hello", None)

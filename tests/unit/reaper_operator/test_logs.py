@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from reaper_operator.complaints import Complaints
 from reaper_operator.logs import JsonFormatter, PlainFormatter, Request, Subject, about, configure
+from tests.fakes.time import FakeLoop
 
 
 @pytest.fixture
@@ -70,8 +72,25 @@ def test_a_request_of_kopf_that_fails(said: str, line: str) -> None:
     try:
         raise error
     except Refused:
-        assert Request().filter(kopfs)
+        assert Request(Complaints(lambda: 0.0)).filter(kopfs)
     assert f"{kopfs.levelname} {kopfs.getMessage()}" == line
+
+
+def test_a_request_of_kopf_that_fails_for_long_is_told_of_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    """Kopf tries nine times and begins anew, and each time the URL has another version in it."""
+    time, told = FakeLoop(), []
+    filters = Request(Complaints(lambda: time.now))
+    for number in range(70):
+        url = f"https://api/pods?watch=true&resourceVersion={number}"
+        said = f"Request attempt #{number % 9 + 1}/9 failed; will retry: GET {url} -> x"
+        kopfs = logging.LogRecord("kopf.clients", logging.ERROR, "x.py", 1, said, (), None)
+        try:
+            raise Refused
+        except Refused:
+            told.extend([kopfs.getMessage()] if filters.filter(kopfs) else [])
+        time.pass_time(10)
+    first = "GET https://api/pods?watch=true: pods is forbidden; tried again"
+    assert told == [f"{first} (1 of 9)", f"{first} (7 of 9) (60 times in 10 min)"]
 
 
 def test_other_lines_are_as_they_were() -> None:
@@ -83,7 +102,7 @@ def test_other_lines_are_as_they_were() -> None:
         try:
             raise Refused
         except Refused:
-            assert Request().filter(made)
+            assert Request(Complaints(lambda: 0.0)).filter(made)
         assert (made.levelname, made.getMessage()) == ("ERROR", message)
 
 

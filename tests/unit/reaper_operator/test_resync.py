@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from reaper_api.vocabulary import API_VERSION, KIND
+from reaper_operator.complaints import Complaints
 from reaper_operator.errors import ClusterError, NotFound, Unavailable, Waiting
 from reaper_operator.health import Health, Pulse
 from reaper_operator.key import Key
@@ -120,8 +121,28 @@ async def test_one_pod_that_it_trips_over_keeps_nobody_from_a_look(
     assert await Resync(cluster, queue, health, FakeClock()).once()
     assert {queue.take(), queue.take()} == {odd, good}
     (record,) = caplog.records
-    assert record.getMessage() == "Pod default/odd cannot be made out, and is passed over"
-    assert record.exc_info is not None
+    assert record.getMessage().startswith("this operator cannot read Pod odd of the task: Invalid isoformat string")
+    assert record.__dict__["object"] == "default/odd"
+    assert record.exc_info is None
+
+
+async def test_a_pod_that_cannot_be_read_is_told_once_and_later_how_often_it_was(
+    queue: WorkQueue[Key], health: Health, loop: FakeLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new version of it, as odd as the last, is no news."""
+    cluster = FakeCluster()
+    odd = cluster.add_task("odd")
+    cluster.pods[odd] = running(cluster, odd, "yesterday")
+    resync = Resync(cluster, queue, health, FakeClock(), of_objects=Complaints(lambda: loop.now))
+    for version in range(120):
+        cluster.pods[odd]["metadata"]["resourceVersion"] = str(version)
+        await resync.once()
+        loop.pass_time(60)
+    first, second = caplog.messages
+    assert second == f"{first} (60 times in 60 min)"
+    cluster.pods[odd] = running(cluster, odd, "tomorrow")
+    await resync.once()
+    assert "'tomorrow'" in caplog.messages[2]
 
 
 async def test_what_is_the_same_for_long_is_said_once(
@@ -146,6 +167,19 @@ async def test_what_is_the_same_for_long_is_said_once(
     missing = "the API server does not know ReaperTasks: install crds/reapertask.yaml"
     assert caplog.messages == ["resync failed, which is tried again: starting", missing, missing]
     assert told == ["unserved"] * 4
+
+
+async def test_and_now_and_then_how_often(
+    queue: WorkQueue[Key], health: Health, loop: FakeLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = FakeCluster()
+    cluster.fault = forbid("unfinished_pods", "pods is forbidden")
+    resync = Resync(cluster, queue, health, FakeClock(), complaints=Complaints(lambda: loop.now))
+    for _ in range(11):
+        await resync.once()
+        loop.pass_time(60)
+    once = "resync failed, which is tried again: pods is forbidden"
+    assert caplog.messages == [once, f"{once} (10 times in 10 min)"]
 
 
 async def test_at_rest_no_task_is_looked_at(queue: WorkQueue[Key], health: Health) -> None:

@@ -11,9 +11,12 @@ import aiohttp
 import kopf
 import pytest
 
+from reaper_operator.complaints import Complaints
 from reaper_operator.errors import NotFound
 from reaper_operator.health import Health, Pulse
+from reaper_operator.restarts import Restarts
 from reaper_operator.watch import Watch, is_of_the_cluster, pass_over_lost_requests
+from tests.fakes.time import FakeLoop
 
 
 async def abandoned(error: Exception) -> None:
@@ -91,10 +94,84 @@ async def test_kopf_is_not_begun_where_it_would_look_in_vain(
         return answer
 
     loop, replica = asyncio.get_running_loop(), health()
-    watch = Watch(kopf.OperatorRegistry(), call, replica, pause=0)
+    at_once = Restarts(lambda: 0.0, lambda: 0.0, first=0.0)
+    watch = Watch(kopf.OperatorRegistry(), call, replica, "tasks", restarts=at_once)
     await watch.run(lambda: pytest.fail("Kopf has begun"))
     assert caplog.messages == [complaint]
     assert replica.readiness_problem() == complaint
+
+
+class FakeKopf:
+    """In place of Kopf: each run lasts as long as it is told to, and then breaks off, or ends as it was asked to."""
+
+    def __init__(self, *runs: tuple[float, Exception | None]) -> None:
+        self.time, self.replica = FakeLoop(), health()
+        self.ready: list[tuple[float, str | None]] = []  # when, and why the replica is not ready then
+        self._runs = list(runs)
+        clock = lambda: self.time.now  # noqa: E731
+        self.watch = Watch(
+            kopf.OperatorRegistry(),
+            lambda _method, path, _names: SERVED[path],
+            self.replica,
+            "tasks",
+            restarts=Restarts(clock, lambda: 0.0, first=0.0),
+            complaints=Complaints(clock),
+            operator=self.run_once,
+            call_later=self.time.call_later,
+        )
+
+    async def run_once(self, *, ready_flag: asyncio.Future[None], **_: Any) -> None:
+        lasts, error = self._runs.pop(0)
+        ready_flag.set_result(None)
+        await asyncio.sleep(0)  # Kopf's next step
+        for _second in range(int(lasts)):
+            self.time.pass_time(1)
+            self.ready.append((self.time.now, self.replica.readiness_problem()))
+        if not self._runs:
+            self.watch.end()
+        if error is not None:
+            raise error
+        self.watch.begin_anew()
+
+    async def run(self) -> int:
+        """All runs. How often Kopf's signal handlers were taken over."""
+        begun: list[float] = []
+        await self.watch.run(lambda: begun.append(self.time.now))
+        return len(begun)
+
+
+SERVED: dict[str, Any] = {"/apis": GROUPS, "/apis/reaper.io/v1alpha1": {"resources": [{"name": "reapertasks"}]}}
+REFUSED = aiohttp.ClientPayloadError("cut off")
+BROKEN_OFF = "the watch has broken off, and begins anew: cut off"
+
+
+async def test_a_watch_that_breaks_off_once_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    stage = FakeKopf((1000, REFUSED), (10, None))
+    assert await stage.run() == 2
+    assert caplog.messages == ["watching tasks", BROKEN_OFF, "watching tasks again, after 1 try in 0 s"]
+    assert {why for _, why in stage.ready} == {None}
+
+
+async def test_one_that_breaks_off_for_an_hour_is_told_at_a_sane_rate(caplog: pytest.LogCaptureFixture) -> None:
+    """And the replica is not ready meanwhile, also while a Kopf is there that is going to break off."""
+    caplog.set_level("INFO")
+    stage = FakeKopf((1000, REFUSED), *((8, REFUSED),) * 450, (100, None))
+    assert await stage.run() == 452
+    first, *others, last = caplog.messages
+    assert (first, last) == ("watching tasks", "watching tasks again, after 450 tries in 60 min")
+    assert others[:3] == [BROKEN_OFF, "watching tasks again, after 1 try in 0 s", BROKEN_OFF]
+    assert others[3:] == [f"{BROKEN_OFF} (75 times in 10 min)"] * 5
+    unready = [moment for moment, why in stage.ready if why is not None]
+    assert (unready[0], unready[-1]) == (1009, 1000 + 450 * 8 + 15)
+    assert {why for _, why in stage.ready} == {None, BROKEN_OFF}
+
+
+async def test_a_fault_of_ours_ends_it(caplog: pytest.LogCaptureFixture) -> None:
+    stage = FakeKopf((1, KeyError("a fault of ours")))
+    with pytest.raises(KeyError):
+        await stage.run()
+    assert not stage.replica.watching
 
 
 OF_THE_CLUSTER = (

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from reaper_operator.errors import Conflict, NotFound, Unavailable, Waiting
+from reaper_operator.errors import Conflict, NotFound, Unavailable, Unreadable, Waiting
 from reaper_operator.key import Key
 from reaper_operator.logs import Subject
 from reaper_operator.telemetry import Silent, Telemetry, Told
@@ -119,6 +119,43 @@ async def test_a_line_in_the_log_names_the_task_and_the_delay_that_the_server_wa
     (record,) = caplog.records
     assert record.__dict__["object"] == "default/a"
     assert record.getMessage() == line
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "line"),
+    [
+        (Unavailable(503, "down"), "WARNING", "down; next try in "),
+        (Unreadable("it makes no sense"), "WARNING", "it makes no sense; next try in "),
+        (Waiting("Why", "so"), "INFO", "Why: so; next look in "),
+        (KeyError("a fault of ours"), "ERROR", "reconcile failed by KeyError('a fault of ours'); next try in "),
+    ],
+)
+async def test_what_fails_for_long_is_told_once(
+    error: Exception, level: str, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And again when it has been well in between."""
+    caplog.set_level(logging.INFO)
+    over = asyncio.Event()
+    outcomes: list[Exception | None] = [*(error,) * 5, None, *(error,) * 5, None]
+
+    async def reconcile(key: Key) -> None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+        over.set()
+
+    queue, workers = make(reconcile, count=1)
+    running = asyncio.create_task(workers.run())
+    for left in (6, 0):
+        over.clear()
+        queue.add(A)
+        await asyncio.wait_for(over.wait(), 5)
+        assert len(outcomes) == left
+    workers.stop()
+    await asyncio.wait_for(running, 5)
+    assert [record.levelname for record in caplog.records] == [level] * 2
+    assert all(message.startswith(line) for message in caplog.messages)
+    assert [record.exc_info is not None for record in caplog.records] == [level == "ERROR"] * 2
 
 
 @pytest.mark.parametrize(

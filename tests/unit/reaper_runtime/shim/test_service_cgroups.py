@@ -14,43 +14,25 @@ from reaper_runtime.host.cgroup import hierarchies
 from reaper_runtime.shim.service import TaskService
 from reaper_runtime.wire import messages as m
 from reaper_runtime.wire.metrics import Metrics
-from tests.fakes.runtime import needs_root, process_object, write_bundle, write_sandbox
+from tests.fakes.runtime import needs_root, write_bundle, write_sandbox
+from tests.fakes.task_service import Recorder, exec_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reaper_runtime.pod import Pod
-    from reaper_runtime.wire.protobuf import Message
 
     Run = Callable[..., Any]
 
 pytestmark = needs_root
 
 
-class Recorder:
-    """In place of the publisher: keeps the names of the events."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def publish(self, event: Message) -> None:
-        self.told.append(type(event).__name__)
-
-
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def warnings() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def service(pod: Pod, recorder: Recorder, warnings: list[str]) -> TaskService:
-    pod.warn = warnings.append
-    return TaskService(pod, recorder, lambda: None)  # type: ignore[arg-type]
+def warnings(pod: Pod) -> list[str]:
+    """What the shim's log has about the pod."""
+    said: list[str] = []
+    pod.warn = said.append
+    return said
 
 
 async def _start(service: TaskService, path: str, name: str = "c1") -> None:
@@ -103,17 +85,15 @@ def test_pause_and_resume(run: Run, service: TaskService, recorder: Recorder, tm
     unified = hierarchies.current().mounts.get("")
     if unified is None:
         pytest.skip("no cgroup version 2 to freeze with")
-    spec = m.Any(value=json.dumps(process_object("/bin/true")).encode())
-    exec_request = m.ExecProcessRequest(id="c1", exec_id="x", spec=spec)
 
     async def story() -> None:
         await _start(service, write_bundle(tmp_path / "c1", "/bin/sleep", "60"))
         await service.pause(m.PauseRequest(id="c1"))
         assert (await service.state(m.StateRequest(id="c1"))).status == 4
         with pytest.raises(FailedPrecondition, match="container c1 is paused"):
-            await service.exec(exec_request)
+            await service.exec(exec_request("x", "/bin/true"))
         await service.resume(m.ResumeRequest(id="c1"))
-        await service.exec(exec_request)
+        await service.exec(exec_request("x", "/bin/true"))
         await service.pause(m.PauseRequest(id="c1"))
         with pytest.raises(FailedPrecondition, match="container c1 is paused"):
             await service.start(m.StartRequest(id="c1", exec_id="x"))
@@ -121,12 +101,14 @@ def test_pause_and_resume(run: Run, service: TaskService, recorder: Recorder, tm
         assert (await service.state(m.StateRequest(id="c1"))).status == 2
 
     run(story())
-    assert recorder.told[2:] == ["TaskPaused", "TaskResumed", "TaskExecAdded", "TaskPaused", "TaskResumed"]
+    assert recorder.told()[2:] == [
+        "TaskPaused c1", "TaskResumed c1", "TaskExecAdded x", "TaskPaused c1", "TaskResumed c1",
+    ]  # fmt: skip
 
 
 def test_an_oom_kill_is_published(service: TaskService, recorder: Recorder) -> None:
     service.publish_oom("c1")
-    assert recorder.told == ["TaskOOM"]
+    assert recorder.told() == ["TaskOOM c1"]
 
 
 def _with_seccomp(path: Path) -> str:
@@ -142,8 +124,7 @@ def test_what_is_ignored_is_warned_about_once(
 ) -> None:
     async def story() -> None:
         await _start(service, _with_seccomp(tmp_path / "c1"))
-        spec = m.Any(value=json.dumps(process_object("/bin/true")).encode())
-        await service.exec(m.ExecProcessRequest(id="c1", exec_id="x", spec=spec))
+        await service.exec(exec_request("x", "/bin/true"))
 
     run(story())
     assert warnings == ["container c1: not applied to a host process: linux.seccomp"]
@@ -176,7 +157,7 @@ def test_or_refused_by_the_nodes_policy(run: Run, pod: Pod, recorder: Recorder, 
     strict = TaskService(pod, recorder, lambda: None)  # type: ignore[arg-type]
     with pytest.raises(FailedPrecondition, match=r"container c1 asks .*REAPER_UNSUPPORTED=refuse.*linux\.seccomp"):
         run(strict.create(m.CreateTaskRequest(id="c1", bundle=_with_seccomp(tmp_path / "c1"))))
-    assert recorder.told == []
+    assert recorder.told() == []
 
 
 def test_an_exec_without_user_and_capabilities_has_the_containers(
