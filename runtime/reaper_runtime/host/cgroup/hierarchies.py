@@ -96,4 +96,5 @@ def _names(kind: str, rest: list[str]) -> list[str]:
 
 
 def _writable(place: str) -> bool:
-    return os.access(place, os.W_OK)
+    """Also false where another mount hides this one, as a tmpfs over /sys/fs/cgroup does: there is no such file then."""
+    return os.access(f"{place}/cgroup.procs", os.W_OK)

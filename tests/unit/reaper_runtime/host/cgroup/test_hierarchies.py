@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from reaper_runtime.host.cgroup.hierarchies import UNIFIED, Hierarchies, current, parse, refresh
+from reaper_runtime.host.cgroup.hierarchies import UNIFIED, Hierarchies, current, find, parse, refresh
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 V2 = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
 HYBRID = [
@@ -64,6 +69,16 @@ def test_none(lines: list[str]) -> None:
 
 def test_what_cannot_be_written_is_not_there() -> None:
     assert parse([V2], lambda _: False) == {}
+
+
+def test_what_another_mount_hides_is_not_there(tmp_path: Path) -> None:
+    """/proc/self/mountinfo has it all the same, and the directory on top of it can be written."""
+    place, mountinfo = tmp_path / "cgroup", tmp_path / "mountinfo"
+    place.mkdir()
+    mountinfo.write_text(f"{V2.replace(ROOT, str(place))}\n")
+    assert find(str(mountinfo)).mounts == {}
+    (place / "cgroup.procs").touch()
+    assert find(str(mountinfo)).mounts == {UNIFIED: str(place)}
 
 
 def test_a_space_in_a_mount_point() -> None:
