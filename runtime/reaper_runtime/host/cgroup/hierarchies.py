@@ -96,5 +96,5 @@ def _names(kind: str, rest: list[str]) -> list[str]:
 
 
 def _writable(place: str) -> bool:
-    """Also false where another mount hides this one, as a tmpfs over /sys/fs/cgroup does: there is no such file then."""
+    """Also false where another mount hides this one, as a tmpfs over /sys/fs/cgroup does: it has no such file."""
     return os.access(f"{place}/cgroup.procs", os.W_OK)
