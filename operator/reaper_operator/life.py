@@ -81,21 +81,9 @@ def _go_on(task: TaskHead, pod: PodObservation | None, last: PodObservation | No
     if stopping is not None:
         return Step(status, _stop(pod, keep_pod=stopping.reason == Reason.DEADLINE_EXCEEDED))
     look = _earliest(deadline.due(task.spec, status.active_since), _reading(pod, at))
-    settled = _settled(task.status, status, pod, at)
-    if settled is not None:
-        status, look = task.status, _earliest(look, settled)
     if not pod.gated and FINALIZER in task.metadata.finalizers:
         return Step(status, look=look)
     return Step(status, Action.START if FINALIZER in task.metadata.finalizers else Action.HOLD, look=look)
-
-
-def _settled(old: TaskStatus, new: TaskStatus, pod: PodObservation, at: Moment) -> datetime | None:
-    """Until when all that is new is kept back, because it is only where the Pod is: most run within a second, and that
-    is told at once, with the node. None: nothing is kept back."""
-    more = old.reason is not None or new.reason != pod.reason or old.observed_generation != at.generation
-    if more or old.phase is not Phase.PENDING or pod.phase is not Phase.PENDING or old.node_name is not None:
-        return None
-    return pending.settled_at(pod.reason, pod.scheduled, at.now)
 
 
 def _ended(task: TaskHead, pod: PodObservation | None, last: PodObservation | None, at: Moment) -> Step:

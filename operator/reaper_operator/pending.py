@@ -20,7 +20,6 @@ Why = tuple[str | None, str | None]
 
 # How the scheduler names labels that do not fit: of a node that it looked at, and of all but the one it was sent to.
 _OF_LABELS = ("node affinity/selector", "[NodeAffinity]")
-SETTLED = 2.0  # seconds on a node, by a clock of whole ones, before that is written down: most Pods run by then
 PATIENCE = 10.0  # seconds on a node before Events are read: most Pods run by then
 _AT_MOST = 300.0  # seconds between two readings
 _NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError"})
@@ -84,15 +83,6 @@ def next_reading(scheduled: datetime | None, now: datetime) -> datetime | None:
         return None
     waited = (now - scheduled).total_seconds()
     return now + timedelta(seconds=PATIENCE - waited if waited < PATIENCE else min(waited, _AT_MOST))
-
-
-def settled_at(reason: str | None, scheduled: datetime | None, now: datetime) -> datetime | None:
-    """When to write down that a Pod is on its node and nothing else: then, if that is still all. None: now, as it has
-    been there for a while, or there is more to say, or the scheduler's clock is ahead."""
-    if scheduled is None or scheduled > now or reason not in _NOTHING_YET:
-        return None
-    settled = scheduled + timedelta(seconds=SETTLED)
-    return settled if settled > now else None
 
 
 def from_events(events: Iterable[Body], node: str | None) -> Why | None:

@@ -157,34 +157,6 @@ def test_when_to_look_again() -> None:
     assert looks(task(PAUSED, suspend=True, activeDeadlineSeconds=1), None) is None
 
 
-PLACED = replace(WAITING, node="node-1", scheduled=NOW, reason="ContainerCreating")
-BEGUN = statuses.begun(TaskStatus(), GATED, Moment(1, START))
-
-
-def test_that_a_pod_has_a_node_is_no_news_while_it_is_about_to_run() -> None:
-    head = task(BEGUN)
-    step = next_step(head, PLACED, None, AT)
-    assert statuses.patch(BEGUN, step.status) == {}
-    assert looks(head, PLACED) == 2
-    assert next_step(head, replace(PLACED, scheduled=NOW - timedelta(seconds=2)), None, AT).status.node_name == "node-1"
-    assert next_step(head, POD, None, AT).status.node_name == "node-1"
-
-
-@pytest.mark.parametrize(
-    ("head", "pod"),
-    [
-        (task(BEGUN), replace(PLACED, reason="CreateContainerConfigError")),
-        (task(BEGUN), replace(PLACED, scheduled=NOW + timedelta(seconds=1))),
-        (task(BEGUN, suspend=True), PLACED),
-        (task(BEGUN.model_copy(update={"reason": "Unschedulable", "message": "no room"})), PLACED),
-        (task(BEGUN.model_copy(update={"observed_generation": 0})), PLACED),
-    ],
-    ids=["it cannot run", "a clock that is ahead", "to be suspended", "what is said is past", "another generation"],
-)
-def test_more_than_that_is_told_at_once(head: TaskHead, pod: PodObservation) -> None:
-    assert statuses.patch(head.status, next_step(head, pod, None, AT).status) != {}
-
-
 def test_why_a_pod_had_found_no_node_when_the_deadline_came() -> None:
     unscheduled = replace(WAITING, reason="Unschedulable", message="0/2 nodes are available")
     head = task(UNDER_WAY, activeDeadlineSeconds=60)
