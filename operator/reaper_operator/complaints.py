@@ -69,13 +69,14 @@ class Complaints:
         last = told.get(text)
         if last is None:
             if len(told) == (_OF_EACH if subject else _OF_THE_PART):
-                del told[next(iter(told))]
+                told.pop(next(iter(told), ""), None)
             told[text] = _Told(now)
             return text + more
         last.times += 1
         if now - last.at < (OF_AN_OBJECT if subject else OF_A_PART):
             return None
-        often = f" ({last.times} times in {(now - last.at) / 60:.0f} min)"
+        often = f" ({last.times} times in {(now - last.at) / 60:.0f} min)" if last.times > 1 else ""
+        told.pop(text, None)  # the latest is the last
         told[text] = _Told(now)
         return text + more + often
 

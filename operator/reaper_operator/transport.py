@@ -4,6 +4,7 @@ Blocking: call it in a thread.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ from reaper_operator.fencing import READS, fence_writes
 from reaper_operator.telemetry import Silent, Telemetry
 
 Body = dict[str, Any]
+# What the client says of one fault and of one try alone: how long it would have waited, and where a list goes on.
+_OF_ONE_TRY = re.compile(r" \((?:read|connect) timeout=[^)]*\)|[?&](?:timeout|continue)=[^&\s:]*")
+
 Fence = Callable[[], float]
 """For how many seconds a write that begins now may take. Raises a ClusterError where none may begin."""
 
@@ -103,7 +107,7 @@ class Transport:
             response = self._client.call_api(*request, _request_timeout=seconds)
             response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, ApiException) as error:  # the client wraps faults of TLS into its own
-            raise Unavailable(0, f"{method} {request[1]}: {error}") from error
+            raise Unavailable(0, _OF_ONE_TRY.sub("", f"{method} {request[1]}: {error}")) from error
         return response, request[1]
 
 

@@ -90,6 +90,8 @@ class Watch:
     async def _goes_on(self, begun: Callable[[], None]) -> bool:
         """One Kopf, until it has ended. Whether there is to be another."""
         self._kopfs_end.clear()
+        if self._over.is_set():  # while the API server was asked
+            return False
         try:
             await self._kopf(begun)
         except Exception as error:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from reaper_operator import logs
 from reaper_operator.complaints import Complaints
-from reaper_operator.errors import ClusterError, Conflict, NotFound, Waiting
+from reaper_operator.errors import ClusterError, Conflict, NotFound, NotLeader, Unavailable, Waiting
 from reaper_operator.key import Key
 from reaper_operator.telemetry import Silent, Telemetry
 from reaper_operator.workqueue import WorkQueue
@@ -76,7 +76,8 @@ class Workers:
             return "requeue"
         except ClusterError as error:
             delay = self._again(key, error.retry_after)
-            self._complaints.about(str(error), str(key), more=f"; next try in {delay:.1f} s")
+            whose = "" if isinstance(error, NotLeader | Unavailable) else str(key)  # these all tasks have at a time
+            self._complaints.about(str(error), whose, more=f"; next try in {delay:.1f} s")
             return "error"
         except Exception as error:  # noqa: BLE001 - told with its traceback
             # A fault of ours must not stop the other tasks. It is shown in full, and tried again.
@@ -84,7 +85,8 @@ class Workers:
             self._complaints.about(text, str(key), more=more, level=logging.ERROR, fault=error)
             return "error"
         self._queue.succeeded(key)
-        self._complaints.over(str(key))
+        for whose in (str(key), ""):
+            self._complaints.over(whose)
         return "success"
 
     def _again(self, key: Key, asked: float | None) -> float:

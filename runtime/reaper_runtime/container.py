@@ -66,6 +66,7 @@ class Container:
                 await self.init.discard()  # its streams, where nothing was forked
                 self._close_rootfs()
                 await self.tracking.removed()
+                self._pod.state.forget(self.id)
                 raise
         self._pod.loop.spawn_detached(self._follow(self.init, ""))
 
@@ -170,8 +171,8 @@ class Container:
         if isinstance(process, HostProcess):
             await self._drained(process)
             process.streams.close()
-        self._pod.state.forget(f"{self.id}:{exec_id}" if exec_id else self.id)
         if exec_id:
+            self._pod.state.forget(f"{self.id}:{exec_id}")
             self.execs.pop(exec_id, None)  # unless another delete was faster
             self.exec_stdio.pop(exec_id, None)
             self._left_sessions = {s for s in (*self._left_sessions, process.pid) if self._has_members(s)}
@@ -179,6 +180,7 @@ class Container:
             self._forget_execs()
             self._close_rootfs()
             await self.tracking.removed()
+            self._pod.state.forget(self.id)  # last: who is killed before leaves a record of what is still there
         return process.pid, ended
 
     def alive(self) -> bool:
@@ -241,17 +243,10 @@ class Container:
             cgroups = self.tracking.directories if process is self.init else ()
             self._record(Record(record, process.pid, process.start_time, cgroups))
             if process is self.init:
-                await self._become_unit(record)
+                await self.tracking.become_unit(process.pid)
         except BaseException:
             await process.discard()
             process.published.fail(NotFound(f"{process.name} could not be created"))
-            raise
-
-    async def _become_unit(self, record: str) -> None:
-        try:
-            await self.tracking.become_unit(self.init.pid)
-        except BaseException:
-            self._pod.state.forget(record)
             raise
 
     def _record(self, record: Record) -> None:

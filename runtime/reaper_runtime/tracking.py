@@ -129,6 +129,7 @@ class Tracking:
         """Have on_oom hear, before anybody hears of the container's end, that it ran out of memory."""
         if self._oom is not None:
             self._oom.check()
+            self._oom.close()  # all are dead: what is killed from now on is another's
 
     def remove(self) -> None:
         """Remove the cgroup, once its members are dead, or leave it to systemd, if that has a unit for it.

@@ -1,7 +1,7 @@
 """All benchmarks beside containerd-shim-runc-v2 and runc, tasks beside batch Jobs, in one run, and docs/performance.md.
 
 make bench                                   the figures of the document
-make bench ARGS="--only tasks"               those of its second table
+make bench ARGS="--only tasks floor"         those of its second table
 make bench ARGS="--only start pods exec memory exit relay"    those of its first
 python -m tests.bench --quick --only pods    a few rounds of some, which write nothing
 """
@@ -17,7 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.bench import cluster, document, exec_latency, exit_latency, memory, pods, relay, start_latency, tasks
+from tests.bench import (
+    cluster,
+    document,
+    exec_latency,
+    exit_latency,
+    floor,
+    memory,
+    pods,
+    relay,
+    start_latency,
+    tasks,
+)
 from tests.bench.table import show
 from tests.conformance.containerd import BUNDLE, Containerd, busybox_rootfs, newest_programs
 
@@ -39,14 +50,26 @@ class Effort(NamedTuple):
     megabytes: int = 1024
     tasks: int = 10_000
     paced: int = 30  # seconds
+    alone: int = 1000
     rest: int = 600  # seconds
 
 
 QUICK = Effort(
-    starts=10, pods=(10,), bursts=1, execs=20, ends=50, streams=2, megabytes=256, tasks=300, paced=5, rest=30
+    starts=10,
+    pods=(10,),
+    bursts=1,
+    execs=20,
+    ends=50,
+    streams=2,
+    megabytes=256,
+    tasks=300,
+    paced=5,
+    rest=30,
+    alone=100,
 )
-NAMES = ("start", "pods", "exec", "memory", "exit", "relay", "tasks")
-RUNTIME = NAMES[:-1]
+RUNTIME = ("start", "pods", "exec", "memory", "exit", "relay")
+TASKS = ("tasks", "floor")
+NAMES = (*RUNTIME, *TASKS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
 def _write(rows: Mapping[str, Sequence[Row]], stack: ExitStack) -> None:
     """Of the document, the tables that are whole."""
     runtime = [row for name in RUNTIME for row in rows[name]] if rows.keys() >= set(RUNTIME) else []
-    tasks_rows = rows.get("tasks", ())
+    tasks_rows = [row for name in TASKS for row in rows[name]] if rows.keys() >= set(TASKS) else []
     if runtime or tasks_rows:
         document.write(runtime, tasks_rows, stack.enter_context(cluster.connect()).versions() if runtime else "")
 
@@ -84,6 +107,7 @@ def _parts(stack: ExitStack, effort: Effort, names: Sequence[str]) -> dict[str, 
         "exit": [partial(exit_latency.measure, effort.ends)],
         "relay": [partial(relay.measure, effort.streams, effort.megabytes)],
         "tasks": [partial(tasks.measure, effort.tasks, effort.paced, effort.rest)],
+        "floor": [partial(floor.measure, effort.alone)],
     }
     if {"start", "memory"}.intersection(names):
         containerd = stack.enter_context(Containerd(newest_programs(), BUNDLE))

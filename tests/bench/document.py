@@ -64,6 +64,9 @@ processors.
 - Sent to Pod created: from before an object is sent until a watch has seen its Pod; with all the others still there.
 - At rest: writes of the operator's user while all tasks are over. The renewals of its Lease, one in two seconds, are
   not among them.
+- A task's own writes alone: created and changed as a user and the operator do it, by a client that does nothing else,
+  without a Pod. Beside it all that becomes of a Job: its Pod, the scheduler, the node. It is what is beneath any
+  operator ([decision 0013](decisions/0013-what-a-task-costs.md)).
 """
 )
 

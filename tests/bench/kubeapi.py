@@ -37,11 +37,18 @@ class Connection:
 
     def post(self, path: str, body: bytes) -> None:
         """Create an object. SystemExit with what the API server says if it does not."""
-        self._http.request("POST", path, body, self._headers)
+        self._write("POST", path, body, "application/json")
+
+    def patch(self, path: str, body: bytes) -> None:
+        """Change an object by a JSON merge patch. SystemExit as with post()."""
+        self._write("PATCH", path, body, "application/merge-patch+json")
+
+    def _write(self, method: str, path: str, body: bytes, content_type: str) -> None:
+        self._http.request(method, path, body, {**self._headers, "Content-Type": content_type})
         with self._http.getresponse() as answer:
             said = answer.read()
         if answer.status >= 300:
-            raise SystemExit(f"POST {path}: {answer.status}: {said[:500]!r}")
+            raise SystemExit(f"{method} {path}: {answer.status}: {said[:500]!r}")
 
     def watch(self, path: str, query: str = "", accept: str = "application/json") -> Iterator[Body]:
         """Its events, from what is there on, for as long as the API server is."""

@@ -121,7 +121,7 @@ def _measure(kind: Kind, count: int, seconds: int, idle: int) -> Figures:
         on = stack.enter_context(simulated.running())
         pid = stack.enter_context(on.operator()).pid if kind is TASKS else on.plane.controllers.pid
         before, server = usage(pid).cpu, usage(on.plane.api_server.pid).cpu
-        since, finished = _all_at_once(on, kind, count)
+        since, finished = all_at_once(on, kind, count)
         cpu, server = usage(pid).cpu - before, usage(on.plane.api_server.pid).cpu - server
         log = on.plane.requests()
         mine = [request for request in log if request.user == kind.user]
@@ -131,7 +131,7 @@ def _measure(kind: Kind, count: int, seconds: int, idle: int) -> Figures:
         return Figures(created, finished, requests(mine, since), cpu, server, usage(pid).peak, latencies, resting)
 
 
-def _all_at_once(on: Simulated, kind: Kind, count: int) -> tuple[float, float]:
+def all_at_once(on: Simulated, kind: Kind, count: int) -> tuple[float, float]:
     """When the first was sent, in seconds since the epoch, and seconds until all were over."""
     path = kind.path(on.namespace("many"))
     watching = Connection(on.plane.kubeconfig())

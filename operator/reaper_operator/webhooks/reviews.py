@@ -28,19 +28,19 @@ RESOURCES: tuple[Resource, ...] = (
 
 def register(registry: kopf.OperatorRegistry, action: Admission, complaints: Complaints) -> None:
     """Validate everything that the table of rules is about, and fill in Pods. See verdict.py. `complaints`: what was
-    told of objects."""
+    told of rules."""
 
     async def validate(body: kopf.Body, warnings: list[str], param: Any = dict, **_: Any) -> None:
         try:
             verdict = judge(param(dict(body)), action)
         except Exception as error:  # noqa: BLE001 - the rules are advice, and Kopf would refuse
-            text = f"a rule tripped over a {body.get('kind')}, which is let pass: {error!r}"
-            complaints.about(text, name_of(body), level=logging.ERROR, fault=error)
+            text, extra = f"a rule tripped over a {body.get('kind')}, which is let pass: {error!r}", _about(body)
+            complaints.about(text, extra=extra, level=logging.ERROR, fault=error)
             return
         warnings.extend(verdict.warned)
         if verdict.refused:
             text = " ".join(verdict.refused)
-            logger.info("refused a %s: %s", body.get("kind"), text, extra={"object": name_of(body)})
+            logger.info("refused a %s: %s", body.get("kind"), text, extra=_about(body))
             raise kopf.AdmissionError(text, code=REFUSED)
 
     async def default(
@@ -50,7 +50,7 @@ def register(registry: kopf.OperatorRegistry, action: Admission, complaints: Com
             patch.spec.update(filled(dict(spec), dict(annotations)))
         except Exception as error:  # noqa: BLE001 - it may be complete
             text = f"a Pod could not be filled in, and stays as it is: {error!r}"
-            complaints.about(text, name_of(body), level=logging.ERROR, fault=error)
+            complaints.about(text, extra=_about(body), level=logging.ERROR, fault=error)
 
     for resource in RESOURCES:
         for name, prepare in ((VALIDATE, dict), (VALIDATE_FILLED, defaulted)):
@@ -62,6 +62,11 @@ def name_of(body: Mapping[str, Any]) -> str:
     """namespace/name of an object that may have no name yet."""
     metadata = body.get("metadata") or {}
     return f"{metadata.get('namespace')}/{metadata.get('name') or metadata.get('generateName', '') + '...'}"
+
+
+def _about(body: Mapping[str, Any]) -> dict[str, str]:
+    """Of a line in the log."""
+    return {"object": name_of(body)}
 
 
 def _selector(resource: Resource) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KILLED = 137  # 128 + SIGKILL: never 0, nobody knows how it would have ended
 _DEATH_SECONDS = 2.0  # of the 5 that containerd gives us
+_UNIT_SECONDS = 0.5  # and for systemd, until what it does not see is stopped
 _EXIT_SECONDS = 1.0  # and for a shim that dies: its connections are closed before its socket is
 
 
@@ -40,9 +41,10 @@ def clear(state: PodState, records: "list[Record]", *, whole_pod: bool, mark: "M
     cgroups = mark.cgroups if mark else ()
     if records or cgroups:
         _kill(records, cgroups)
+        _end_units(records)
     for record in records:
-        state.forget(record.name)
         _remove_cgroups(record.cgroups, state)
+        state.forget(record.name)
     if mark and (not state.holds(mark) or _lives_on(mark)):
         return  # or a new pod has that id meanwhile
     if mark:
@@ -77,17 +79,23 @@ def _lives_on(mark: "Mark") -> bool:
     return procfs.is_alive(mark.pid, mark.start_time)
 
 
+def _end_units(records: "list[Record]") -> None:
+    """Have systemd remove what is a unit of its own."""
+    from reaper_runtime.host.cgroup import directory
+
+    units = [path for record in records for path in record.cgroups if directory.is_unit(path)]
+    if units:
+        from reaper_runtime.host.cgroup import scope  # only here: mostly systemd has removed them by now
+
+        scope.end(units, _UNIT_SECONDS)
+
+
 def _remove_cgroups(cgroups: tuple[str, ...], state: PodState) -> None:
-    """A container's or the pod's, and what is empty above them then; kubelet's own stay, a unit goes by systemd."""
+    """A container's or the pod's, and what is empty above them then; kubelet's own stay."""
     if not cgroups:
         return
     from reaper_runtime.host.cgroup import directory
 
-    for path in cgroups:
-        if directory.is_unit(path):
-            from reaper_runtime.host.cgroup import scope  # only here: mostly systemd has removed it by now
-
-            scope.end(path)
     directory.remove(cgroups)
     pod = f"/{state.namespace}/{state.group}"
     for path in cgroups:

@@ -58,11 +58,23 @@ def test_what_comes_again_after_it_was_over_is_news(complaints: Complaints) -> N
     complaints.over("default/never")
 
 
+def test_what_is_rare_is_told_without_a_count(complaints: Complaints, time: FakeLoop) -> None:
+    assert complaints.due("odd") == "odd"
+    time.pass_time(OF_A_PART)
+    assert complaints.due("odd") == "odd"
+
+
 def test_not_all_is_remembered_for_ever(time: FakeLoop) -> None:
     complaints = Complaints(lambda: time.now, most=2)
     for subject in ("a", "b", "a", "c"):
         complaints.due("odd", subject)
     assert [complaints.due("odd", subject) for subject in ("a", "c", "b")] == [None, None, "odd"]
+    time.pass_time(OF_AN_OBJECT)
+    for number in range(2):
+        complaints.due(f"a sentence with the number {number}", "c")
+    assert complaints.due("odd", "c") == "odd (2 times in 60 min)"
+    complaints.due("another", "c")
+    assert complaints.due("odd", "c") is None, "what was told last is forgotten last"
     for number in range(100):
         complaints.due(f"a sentence with the number {number}", "c")
     assert complaints.due("odd", "c") == "odd"

@@ -1,7 +1,9 @@
 """transport.py: what becomes of the API server's answers. The calls themselves: tests/integration/test_operator.py."""
 
 import asyncio
+import itertools
 import json
+import socket
 
 import pytest
 from kubernetes.client import Configuration
@@ -98,3 +100,18 @@ async def test_a_fault_of_tls_is_an_api_server_that_cannot_be_reached() -> None:
         cluster = ApiServer(Configuration(host=f"https://127.0.0.1:{port}"), timeout=5)
         with pytest.raises(errors.Unavailable, match="SSL"):
             await cluster.get_task(Key("default", "hello"))
+
+
+async def test_a_write_that_gets_no_answer_is_told_alike_however_long_it_might_have_taken() -> None:
+    """What is told again and again is told once, and is in the status of a task."""
+    seconds = itertools.count(0.02, 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"http://127.0.0.1:{server.getsockname()[1]}"
+        cluster = ApiServer(Configuration(host=host), timeout=5, fence=lambda: next(seconds))
+        said = []
+        for _ in range(2):
+            with pytest.raises(errors.Unavailable) as caught:
+                await cluster.remove_pod("default", "hello", "uid")
+            said.append(caught.value.message)
+    assert said[0] == said[1]
+    assert said[0].startswith(f"DELETE {host}/api/v1/namespaces/default/pods/hello: ")

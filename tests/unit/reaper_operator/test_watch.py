@@ -101,6 +101,20 @@ async def test_kopf_is_not_begun_where_it_would_look_in_vain(
     assert replica.readiness_problem() == complaint
 
 
+async def test_the_end_is_heard_while_the_api_server_is_asked() -> None:
+    def call(_method: str, path: str, _names: object) -> dict[str, Any]:
+        loop.call_soon_threadsafe(watch.end)
+        answer: dict[str, Any] = SERVED[path]
+        return answer
+
+    async def kopf_begins(**_: Any) -> None:
+        pytest.fail("Kopf has begun")
+
+    loop = asyncio.get_running_loop()
+    watch = Watch(kopf.OperatorRegistry(), call, health(), "tasks", operator=kopf_begins)
+    await watch.run(lambda: None)
+
+
 class FakeKopf:
     """In place of Kopf: each run lasts as long as it is told to, and then breaks off, or ends as it was asked to."""
 

@@ -328,7 +328,8 @@ def test_what_was_taken_away_and_given_back_is_watched_again(
     assert open_fds() == before + 1
     assert tracking._oom is not None
     assert Path(f"/proc/self/fd/{tracking._oom._fds[0]}").readlink() == Path("/proc/swaps")
-    tracking._oom.close()
+    tracking.check_oom()
+    assert open_fds() == before, "what is killed once all are dead is another's"
 
 
 NO_UNIT = "is no unit of systemd, and loses its limits whenever that changes pod1.slice, until they are updated: "

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_OF_A_UNIT = "trusted.delegate"  # an extended attribute
+_OF_A_UNIT = ("trusted.delegate", "user.delegate")  # extended attributes; the first is not seen in a user namespace
 _ROUNDS = 50  # of killing: a fork bomb that wins so often is left to the wait that follows
 
 
@@ -85,7 +85,7 @@ def is_unit(path: str) -> bool:
     systemd, unit_check_cgroup_events). The attribute: systemd, docs/CGROUP_DELEGATION.md.
     """
     try:
-        return _OF_A_UNIT in os.listxattr(path)
+        return not set(_OF_A_UNIT).isdisjoint(os.listxattr(path))
     except OSError:
         return False
 

@@ -69,7 +69,8 @@ class OomWatch:
         before = self.kills
         try:
             self.kills = _oom_kills(fd)
-        except OSError:  # ENODEV: the controller was taken away, and the file with it. The kernel wakes nobody for that
+        except OSError:  # ENODEV: the file went with its controller or its cgroup, and may be ready for ever
+            self._loop.unwatch(fd)
             return False
         return self.kills > before
 
@@ -77,7 +78,7 @@ class OomWatch:
         """Count what is killed in all that is in the cgroup above, too: it stays when this one is removed.
 
         It is watched to know the kills of others from those of this one, which are only seen there. A kill of another
-        in the moment between the removal of this one and close() is taken for its own.
+        in the moment between the removal of this one and close() is taken for its own: close it at the container's end.
         """
         try:
             above = os.open(f"{os.path.dirname(place)}/memory.events", os.O_RDONLY | os.O_CLOEXEC)
@@ -86,16 +87,18 @@ class OomWatch:
         self._fds.append(above)
         self._kills_above = _oom_kills(above)
         own = self._happened
-        self._happened = lambda: self._counted_above(place, above, counted=own())
+        self._happened = lambda: self._counted_above(place, above, own)
         self._loop.watch(above, _CHANGED, lambda _: self.check())
 
-    def _counted_above(self, place: str, fd: int, *, counted: bool) -> bool:
+    def _counted_above(self, place: str, fd: int, own: "Callable[[], bool]") -> bool:
         before = self._kills_above
         try:
-            self._kills_above = _oom_kills(fd)
+            self._kills_above = _oom_kills(fd)  # first: the kernel counts upwards, and what is here is in the own, too
         except OSError:  # ENODEV, as above
-            return counted
-        if self._kills_above == before or os.path.exists(place):
+            self._loop.unwatch(fd)
+            return own()
+        counted = own()
+        if counted or self._kills_above == before or os.path.exists(place):
             return counted
         self.kills += 1
         return True

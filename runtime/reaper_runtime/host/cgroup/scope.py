@@ -8,7 +8,7 @@ import os
 
 from reaper_runtime.errors import ReaperError
 from reaper_runtime.host.cgroup import directory, path
-from reaper_runtime.host.systemd.connection import Connection, Refused
+from reaper_runtime.host.systemd.connection import Connection, Interrupted, Refused
 from reaper_runtime.loop import Future, Loop
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 BOOTED = "/run/systemd/system"  # sd_booted(3)
 START_SECONDS = 10.0  # after that the container goes without; runc waits 30, and refuses it then
-STOP_SECONDS = 1.0  # `delete` has 5 in all
-_EMPTY_SECONDS = 1.0  # for systemd to see for itself that nobody is in it: it takes some milliseconds
+STOP_SECONDS = 1.0
+EMPTY_SECONDS = 1.0  # for systemd to see for itself that nobody is in it: it takes some milliseconds
 _LOOK_SECONDS = 0.005
 _NO_LIMIT = (1 << 64) - 1
 _ROUNDED = 10_000  # microseconds a second: one percent, which is what systemd writes down
@@ -80,12 +80,13 @@ class Scope:
         settings = tuple(settings)
         always = (("Description", ("s", f"container {self.name}")), ("Slice", ("s", self.slice)), *_ALWAYS)
         wanted = [*always, *properties(settings), ("PIDs", ("au", [pid]))]
-        systemd = await Connection.open(loop, START_SECONDS)
         try:
-            await self._start(systemd, wanted, _policy(settings))
-        finally:
-            systemd.close()
-        self._made = self.is_unit
+            await self._ask(loop, wanted, _policy(settings))
+        except Interrupted:
+            if not self.is_unit:
+                await self._ask(loop, wanted, _policy(settings))
+        # The mark may be missing: to a user namespace, and where somebody took it off.
+        self._made = self.is_unit or directory.place_of(pid, self.place) is not None
         if not self._made:
             self._take_back(pid)
 
@@ -99,13 +100,13 @@ class Scope:
             finally:
                 systemd.close()
 
-    async def ended(self, loop: Loop) -> None:
+    async def ended(self, loop: Loop, patience: float = EMPTY_SECONDS) -> None:
         """Wait until systemd has seen that nobody is in it, and has removed it; what it does not see is stopped.
 
         It does not where the process had ended before there was a unit: nothing has changed since then. What systemd
         does not do in time is done without it.
         """
-        looks = int(_EMPTY_SECONDS / _LOOK_SECONDS)
+        looks = int(patience / _LOOK_SECONDS)
         while looks and self.is_unit:
             looks -= 1
             later = Future()
@@ -122,6 +123,13 @@ class Scope:
         except OSError:
             return  # no: the process has ended, and unit and directory with it
         raise Refused("", f"its {self.name} is not {self.place}")
+
+    async def _ask(self, loop: Loop, wanted: "list[Property]", policy: "list[Property]") -> None:
+        systemd = await Connection.open(loop, START_SECONDS)
+        try:
+            await self._start(systemd, wanted, policy)
+        finally:
+            systemd.close()
 
     async def _start(
         self, systemd: Connection, wanted: "list[Property]", policy: "list[Property]", *, again: bool = True
@@ -155,13 +163,14 @@ class Scope:
             return  # it has gone meanwhile, or goes with its slice
 
 
-def end(place: str) -> None:
-    """As Scope.ended(), of a directory that is a unit's, where nobody has a loop: after a shim that was killed."""
+def end(places: "Iterable[str]", patience: float = EMPTY_SECONDS) -> None:
+    """As Scope.ended(), of directories that are units', all at a time, where nobody has a loop: after a shim that was
+    killed."""
     loop = Loop(lambda _defect: None)
-    ended = loop.spawn(Scope("", os.path.basename(place), place).ended(loop))
-    if not ended.done:
-        ended.when_done(loop.stop)
-        loop.run()
+    for ended in [loop.spawn(Scope("", os.path.basename(place), place).ended(loop, patience)) for place in places]:
+        if not ended.done:
+            ended.when_done(loop.stop)
+            loop.run()
     loop.close()
 
 

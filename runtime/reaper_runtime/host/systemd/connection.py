@@ -22,7 +22,8 @@ _SYSTEMD = "org.freedesktop.systemd1"
 _MANAGER = {"destination": _SYSTEMD, "path": "/org/freedesktop/systemd1", "interface": f"{_SYSTEMD}.Manager"}
 _THE_BUS = {"destination": "org.freedesktop.DBus", "path": "/org/freedesktop/DBus", "interface": "org.freedesktop.DBus"}
 _OF_JOBS = f"type='signal',sender='{_SYSTEMD}',interface='{_SYSTEMD}.Manager',member='JobRemoved'"
-_AGAIN_SECONDS = 0.1  # where more want to be heard than may wait
+_AGAIN_SECONDS = 0.1  # where more want to be heard than may wait, or systemd executes itself anew
+_MOST_REFUSALS = 20  # of these in a row: a socket that is nobody's any more refuses for ever
 _LONGEST_LINE = 1 << 12  # bytes, of the answer to who we are
 
 
@@ -32,6 +33,10 @@ class Refused(FailedPrecondition):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"systemd refuses it: {reason or name}")
         self.name = name
+
+
+class Interrupted(Unavailable):
+    """systemd has ended the conversation in its midst, as when it executes itself anew: ask again."""
 
 
 class Connection:
@@ -110,15 +115,21 @@ class Connection:
             await self.call("Subscribe")
 
     async def _connect(self, path: str) -> None:
+        refusals = 0
         while not self._late:
             try:
                 self._socket.connect(path)
             except BlockingIOError:  # more want to be heard than may wait (unix(7))
-                again = Future()
-                self._loop.call_later(_AGAIN_SECONDS, again.set)
-                await again
+                pass
+            except ConnectionRefusedError:
+                refusals += 1
+                if refusals == _MOST_REFUSALS:
+                    raise
             else:
                 return
+            again = Future()
+            self._loop.call_later(_AGAIN_SECONDS, again.set)
+            await again
         raise self._unanswered()
 
     async def _say_who_we_are(self) -> None:
@@ -173,7 +184,7 @@ class Connection:
     def _unanswered(self) -> ReaperError:
         if self._late:
             return Unavailable(f"systemd has not answered within {self._seconds:g} seconds")
-        return Unavailable("systemd has ended the conversation")
+        return Interrupted("systemd has ended the conversation")
 
 
 def _is_end_of_job(came: Message) -> bool:

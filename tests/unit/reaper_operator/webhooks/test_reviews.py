@@ -72,8 +72,9 @@ async def test_a_rule_that_trips_says_over_what_and_shows_its_fault_once(
 ) -> None:
     """Whoever makes the Pods of a workload comes again and again."""
     called, body = handlers(), {"kind": "Pod", "metadata": {"namespace": "default", **metadata}}
-    for _ in range(3):
+    for number in range(3):
         await called[VALIDATE](body=body, warnings=[], param=judged)
+        body = {"kind": "Pod", "metadata": {"namespace": "default", "name": f"web-{number}"}}
     (record,) = caplog.records
     assert record.getMessage() == "a rule tripped over a Pod, which is let pass: ZeroDivisionError('a fault of ours')"
     assert record.__dict__["object"] == name

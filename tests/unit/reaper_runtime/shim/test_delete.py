@@ -15,7 +15,7 @@ import pytest
 
 from reaper_runtime.errors import InvalidArgument
 from reaper_runtime.host import procfs
-from reaper_runtime.host.cgroup import cgroup, directory, scope
+from reaper_runtime.host.cgroup import cgroup, directory
 from reaper_runtime.host.systemd import connection
 from reaper_runtime.shim.delete import clear, delete
 from reaper_runtime.state import Mark, PodState, Record
@@ -114,6 +114,34 @@ def test_what_left_its_session_is_killed_by_its_cgroup(state: PodState, call: Ca
     cgroup.forget("k8s.io", f"unit-test-{os.getpid()}")
 
 
+def test_units_that_systemd_does_not_see_the_end_of_are_on_record_until_they_are_gone(
+    state: PodState, call: Callable[[str], tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is killed before that is followed by another `delete`."""
+    places = [tmp_path / f"cri-containerd-{name}.scope" for name in ("c1", "c2")]
+    for place in places:
+        place.mkdir()
+        (place / "unit").touch()
+        state.write(Record(place.name.removesuffix(".scope"), DEAD, 1, (str(place),)))
+    systemd = FakeSystemd(tmp_path / "private")
+    on_record = []
+
+    def stops(fake: FakeSystemd, asked: Message) -> list[bytes]:
+        on_record.append(len(list(state.records())))
+        shutil.rmtree(tmp_path / fake.calls[-1][1][0])
+        return obliging(fake, asked)
+
+    systemd.answer = stops
+    monkeypatch.setattr(connection, "SOCKET", str(systemd.path))
+    monkeypatch.setattr(directory, "is_unit", lambda path: Path(path, "unit").exists())
+    monkeypatch.setattr("reaper_runtime.shim.delete._UNIT_SECONDS", 0.03)
+    call("pod")
+    assert sorted(values[0] for _, values in systemd.calls) == [place.name for place in places]
+    assert on_record == [2, 2]
+    assert list(state.records()) == []
+    systemd.close()
+
+
 @pytest.mark.parametrize("seen", [True, False])
 def test_a_unit_is_systemds_to_remove(
     state: PodState,
@@ -136,7 +164,7 @@ def test_a_unit_is_systemds_to_remove(
     systemd.answer = stops
     monkeypatch.setattr(connection, "SOCKET", str(systemd.path))
     monkeypatch.setattr(directory, "is_unit", lambda path: Path(path, "unit").exists())
-    monkeypatch.setattr(scope, "_EMPTY_SECONDS", 20.0 if seen else 0.03)
+    monkeypatch.setattr("reaper_runtime.shim.delete._UNIT_SECONDS", 20.0 if seen else 0.03)
     state.write(Record("c1", DEAD, 1, (str(place),)))
     timer = threading.Timer(0.05, shutil.rmtree, (place,))
     if seen:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from reaper_runtime.errors import Unavailable
 from reaper_runtime.host.cgroup import directory, limits, scope
+from reaper_runtime.host.cgroup.hierarchies import UNIFIED
 from reaper_runtime.host.cgroup.limits import Setting
 from reaper_runtime.host.cgroup.scope import Scope
 from reaper_runtime.host.systemd import connection
@@ -22,6 +23,7 @@ from tests.fakes.systemd import JOB, FakeSystemd, answer, obliging, refusal, rem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from reaper_runtime.host.cgroup.cgroup import Cgroup
     from reaper_runtime.host.systemd.message import Message
     from reaper_runtime.loop import Loop
 
@@ -137,6 +139,33 @@ def test_a_process_that_systemd_has_taken_elsewhere_is_taken_back(
     assert directory.read(f"{unit.place}/cgroup.procs") == "42"
 
 
+def test_one_without_a_mark_that_systemd_has_left_in_its_place_is_a_unit(
+    loop: Loop, run: Run, systemd: FakeSystemd, group: Cgroup, sleeper: Callable[..., int]
+) -> None:
+    if UNIFIED not in group.paths:
+        pytest.skip("no cgroup version 2")
+    unit = Scope("pod1.slice", NAME, group.paths[UNIFIED])
+    run(unit.start(loop, sleeper(), ()))
+    assert unit.is_unit
+    assert systemd.members() == ["StartTransientUnit"]
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_systemd_that_executes_itself_anew_is_asked_again_if_need_be(
+    loop: Loop, run: Run, systemd: FakeSystemd, unit: Scope, *, made: bool
+) -> None:
+    def ends(systemd: FakeSystemd, asked: Message) -> list[bytes]:
+        if made or len(systemd.calls) == 2:
+            _made(unit)
+        if len(systemd.calls) == 1:
+            raise OSError
+        return obliging(systemd, asked)
+
+    systemd.answer = ends
+    run(unit.start(loop, 42, ()))
+    assert systemd.members() == ["StartTransientUnit"] * (1 if made else 2)
+
+
 def test_one_that_has_ended_meanwhile_is_no_error(loop: Loop, run: Run, systemd: FakeSystemd, unit: Scope) -> None:
     """systemd has removed the directory."""
     Path(unit.place, "cgroup.procs").unlink()
@@ -177,13 +206,12 @@ def test_the_end_of_a_unit_is_left_to_systemd(loop: Loop, run: Run, systemd: Fak
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_unit_whose_end_systemd_does_not_see_is_stopped(
-    loop: Loop, run: Run, systemd: FakeSystemd, unit: Scope, monkeypatch: pytest.MonkeyPatch, *, gone: bool
+    loop: Loop, run: Run, systemd: FakeSystemd, unit: Scope, *, gone: bool
 ) -> None:
-    monkeypatch.setattr(scope, "_EMPTY_SECONDS", 0.03)
     _made(unit)
     if gone:
         systemd.answer = lambda _, asked: [refusal(asked, "org.freedesktop.systemd1.NoSuchUnit", "not loaded")]
-    run(unit.ended(loop))
+    run(unit.ended(loop, 0.03))
     assert systemd.calls == [("StopUnit", (NAME, "replace"))]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reaper_runtime.errors import MalformedMessage, ReaperError, Unavailable
+from reaper_runtime.host.systemd import connection
 from reaper_runtime.host.systemd.connection import Connection, Refused
 from reaper_runtime.host.systemd.message import LARGEST
 from tests.fakes.runtime import eventually, open_fds
@@ -135,11 +136,27 @@ def test_nobody_is_there(loop: Loop, run: Run, tmp_path: Path) -> None:
         run(_stop(loop, tmp_path / "none"))
 
 
-def test_nobody_listens(loop: Loop, run: Run, tmp_path: Path) -> None:
+def test_nobody_listens(loop: Loop, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_MOST_REFUSALS", 2)
     systemd = FakeSystemd(tmp_path / "private")
     systemd.close()
     with pytest.raises(Unavailable, match="Connection refused"):
         run(_stop(loop, systemd.path))
+
+
+def test_somebody_listens_again(loop: Loop, run: Run, tmp_path: Path) -> None:
+    """As systemd does when it executes itself anew."""
+    late = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    late.bind(str(tmp_path / "late"))
+
+    async def story() -> None:
+        loop.call_later(0.05, late.listen)
+        loop.call_later(0.3, lambda: late.accept()[0].close())
+        await _stop(loop, tmp_path / "late")
+
+    with pytest.raises(Unavailable, match=r"ended the conversation|reset by peer"):
+        run(story())
+    late.close()
 
 
 def test_where_more_want_to_be_heard_than_may_wait(loop: Loop, run: Run, tmp_path: Path) -> None:
