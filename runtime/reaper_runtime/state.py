@@ -122,7 +122,7 @@ class PodState:
         for left in (name, f"{name}~"):
             try:
                 os.unlink(os.path.join(self.path, left))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
         self._remove_if_empty()
 

@@ -66,6 +66,7 @@ class FakeApiServer:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.requests: list[str] = []
+        self.watches: list[str] = []  # the resource of each that was let in
         self.sent: list[tuple[str, str]] = []  # resource and type of each watch event that left
         self.fault: HttpFault = no_http_fault
         self.silent: Callable[[str, str], bool] = lambda _method, _path: False  # never answers
@@ -255,6 +256,7 @@ class FakeApiServer:
         return handler
 
     async def _watch(self, request: web.Request, resource: str, since: int) -> web.StreamResponse:
+        self.watches.append(resource)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         if since < self._oldest[resource]:

@@ -163,9 +163,11 @@ async def test_a_token_that_is_refused_until_there_is_another(tmp_path: Path) ->
         refused = on.server.turned_away_of("kopf")
         assert refused < 10, "it asks and asks"
 
+        watches = len(on.server.watches)
         (tmp_path / "token").write_text("renewed")
 
         await on.until_status(key, phase="Failed", exitCode=42)
+        await on.until(lambda: "reapertasks" in on.server.watches[watches:])  # the end may have come by the resync
         told = len(on.server.sent)
         new = await on.add("new")
         await on.until(lambda: on.cluster.start(new))
@@ -247,6 +249,7 @@ async def test_one_pod_that_cannot_be_read_is_a_sentence_and_holds_up_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Kopf, the resync and the reconcile all meet it, and each again."""
+    caplog.set_level("WARNING")
     async with stage(tmp_path, resync_seconds=0.1) as on:
         odd = await on.running("odd")
         started = on.cluster.pods[odd]["status"]["containerStatuses"][0]["state"]["running"]

@@ -133,6 +133,7 @@ def test_cgroups_of_version_2_1_both_and_none(node: Node, tmp_path: Path) -> Non
     one = f"32 31 0:29 / {tmp_path} rw - cgroup cgroup rw,pids\n"
     two = f"41 31 0:38 / {tmp_path} rw - cgroup2 cgroup2 rw\n"
     (tmp_path / "self").mkdir()
+    (tmp_path / "cgroup.procs").touch()
     there = node._replace(proc=str(tmp_path))
 
     def said(mounts: str) -> str:
