@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaper_runtime.host.stdio import StdioPaths
-from tests.fakes.runtime import spec
+from reaper_runtime.oci import bundle
+from tests.fakes.runtime import spec, write_bundle
 
 if TYPE_CHECKING:
     from reaper_runtime.container import Container
@@ -35,6 +37,15 @@ def has_first_thread(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except FileNotFoundError:
         return False
+
+
+def limited_bundle(path: Path, cgroups_path: object, **wanted: Any) -> bundle.Bundle:
+    """Of a container that sleeps in a cgroup with limits, by its annotation. wanted: linux.resources."""
+    write_bundle(path, *SLEEP, annotations={"reaper.runtime/cgroup": "pod"})
+    config = json.loads((path / "config.json").read_text())
+    config["linux"] = {"cgroupsPath": cgroups_path, "resources": wanted}
+    (path / "config.json").write_text(json.dumps(config))
+    return bundle.load(str(path))
 
 
 async def start_exec(container: Container, exec_id: str, wanted: Any = None, *, start: bool = True) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reaper_runtime.host import libc, mounts
 from reaper_runtime.overlay import Overlay, overlays
+from reaper_runtime.rootfs import Rootfs
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from reaper_runtime.host.process import Rootfs
+    from reaper_runtime.host import process
 
 
 class Overlays:
@@ -32,7 +34,7 @@ class Overlays:
             libc.unmount(self.base, mounts.MNT_DETACH)
 
 
-def inside(rootfs: Rootfs, command: str) -> tuple[str, int]:
+def inside(rootfs: process.Rootfs, command: str) -> tuple[str, int]:
     """Output and exit code of a shell command that runs in this file system."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -52,3 +54,19 @@ def inside(rootfs: Rootfs, command: str) -> tuple[str, int]:
     with open(reader, "rb") as output:  # noqa: PTH123
         text = output.read().decode()
     return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def run(overlay: Overlay, command: str) -> tuple[str, int]:
+    """The same in a container that has this overlay and no mounts of its own."""
+    rootfs = Rootfs(overlay)
+    try:
+        return inside(rootfs, command)
+    finally:
+        rootfs.close()
+
+
+def mounts_at(path: str) -> Iterator[str]:
+    """The type of each file system that is mounted there."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if line.split()[4] == path:
+            yield line.partition(" - ")[2].split()[0]

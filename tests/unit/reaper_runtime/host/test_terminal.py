@@ -15,24 +15,17 @@ import pytest
 from reaper_runtime.errors import FailedPrecondition
 from reaper_runtime.host.stdio import StdioPaths
 from reaper_runtime.host.terminal import Terminal
-from tests.fakes.runtime import Reader, eventually, needs_root, open_fds, turn
+from tests.fakes.runtime import Reader, eventually, needs_root, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from reaper_runtime.loop import Loop
 
     Run = Callable[..., Any]
 
-pytestmark = needs_root
-
-
-@pytest.fixture(autouse=True)
-def _no_descriptor_is_left() -> Iterator[None]:
-    before = open_fds()
-    yield
-    assert open_fds() <= before
+pytestmark = [needs_root, pytest.mark.usefixtures("_no_descriptor_is_left")]
 
 
 @pytest.fixture

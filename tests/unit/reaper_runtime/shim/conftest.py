@@ -1,12 +1,15 @@
-"""No test of the shim touches the node's own lock; and a task service with real containers, whose events are kept."""
+"""No test touches the node's own lock; a task service with real containers, whose events are kept; calls of delete."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reaper_runtime.shim.delete import delete
 from reaper_runtime.shim.service import TaskService
+from reaper_runtime.state import PodState
 from reaper_runtime.wire import messages as m
 from tests.fakes.runtime import write_bundle
 from tests.fakes.task_service import Recorder
@@ -56,3 +59,22 @@ def create(service: TaskService, tmp_path: Path) -> Create:
         return answer.pid
 
     return container
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> PodState:
+    return PodState("k8s.io", "pod", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[[str], tuple[int, int]]:
+    """delete(name): the pid and exit status of its answer."""
+
+    def run(name: str) -> tuple[int, int]:
+        before = time.time()
+        answer = delete("k8s.io", name, str(tmp_path), str(tmp_path / "state"))
+        assert answer.exited_at is not None
+        assert int(before) <= answer.exited_at.seconds <= time.time()
+        return answer.pid, answer.exit_status
+
+    return run

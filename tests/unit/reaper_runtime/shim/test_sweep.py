@@ -13,9 +13,8 @@ from reaper_runtime.host import procfs
 from reaper_runtime.shim.sweep import sweep
 from reaper_runtime.state import Mark, PodState, Record, pods
 from reaper_runtime.task import TaskProcess
+from tests.fakes.recorded import DEAD
 from tests.fakes.runtime import is_alive
-
-DEAD = 1 << 22  # a pid that no process has
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+"""Overlays below a folder of the test, and another file system of the node, which they show; none of it is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reaper_runtime.host import libc, mounts
+from tests.fakes.rootfs import Overlays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Overlays]:
+    made = Overlays(tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """Another file system of the node, outside of the trees that containers share with it."""
+    path = Path("/srv/reaper-test-disk")
+    path.mkdir(parents=True)
+    libc.mount("disk", str(path), "tmpfs", 0, None)
+    (path / "data").write_text("on the disk")
+    yield path
+    libc.unmount(str(path), mounts.MNT_DETACH)
+    path.rmdir()
