@@ -27,7 +27,7 @@ from tests.bench.table import Row
 from tests.bench.tasks import JOBS, TASKS, all_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.bench.simulated import Simulated
 
@@ -44,7 +44,7 @@ def measure(count: int) -> list[Row]:
     return [Row(what, 1000 * writes / count, 1000 * jobs / count)]
 
 
-def _server_time(on: Simulated, work: Any) -> float:
+def _server_time(on: Simulated, work: Callable[[], object]) -> float:
     """Seconds of processors that the API server takes for it."""
     before = usage(on.plane.api_server.pid).cpu
     work()

@@ -56,6 +56,24 @@ def inside(rootfs: process.Rootfs, command: str) -> tuple[str, int]:
     return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def sleeper(rootfs: process.Rootfs) -> int:
+    """The pid of a program that waits in this file system to be killed; it has been executed."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            rootfs.enter(rootfs.fds)
+            os.write(writer, b"x")
+            os.execv("/bin/sleep", ["sleep", "60"])
+        finally:
+            os._exit(1)
+    os.close(writer)
+    assert os.read(reader, 2) == b"x"
+    assert os.read(reader, 1) == b"", "it has executed, and with that given up the lock"
+    os.close(reader)
+    return pid
+
+
 def run(overlay: Overlay, command: str) -> tuple[str, int]:
     """The same in a container that has this overlay and no mounts of its own."""
     rootfs = Rootfs(overlay)

@@ -23,6 +23,7 @@ from reaper_runtime.process import RUNNING, STOPPED, HostProcess
 from reaper_runtime.state import PodState
 from tests.fakes.cgroups import Taken, has_hugetlb
 from tests.fakes.containers import NOWHERE, SLEEP
+from tests.fakes.rootfs import Overlays
 from tests.fakes.runtime import run_in, settled, write_bundle
 
 if TYPE_CHECKING:
@@ -138,6 +139,14 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taken]:
         (place / "cgroup.subtree_control").write_text("-hugetlb")
     monkeypatch.undo()
     hierarchies.refresh()
+
+
+@pytest.fixture
+def make_overlay(tmp_path: Path) -> Iterator[Overlays]:
+    """Overlays below a folder of the test; none of them is left."""
+    made = Overlays(tmp_path)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -13,20 +13,13 @@ from reaper_runtime.host import libc, mounts
 from reaper_runtime.host.root import Place, Root
 from reaper_runtime.oci.mounts import Mount
 from reaper_runtime.rootfs import CLONE_NEWNET, JoinedRootfs, Rootfs, mount
-from tests.fakes.rootfs import Overlays, inside
+from tests.fakes.rootfs import Overlays, inside, sleeper
 from tests.fakes.runtime import needs_root
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 pytestmark = needs_root
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Overlays]:
-    made = Overlays(tmp_path)
-    yield made
-    made.remove()
 
 
 @pytest.fixture
@@ -49,72 +42,72 @@ def run(rootfs: Rootfs, command: str) -> tuple[str, int]:
         rootfs.close()
 
 
-def test_a_volume_is_seen_and_written(make: Overlays, source: Path) -> None:
-    rootfs = Rootfs(make(), [volume("/new/place", source)])
+def test_a_volume_is_seen_and_written(make_overlay: Overlays, source: Path) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/new/place", source)])
     assert run(rootfs, "cat /new/place/file; echo back > /new/place/answer") == ("of the volume", 0)
     assert (source / "answer").read_text() == "back\n"
     assert not Path("/new").exists()
 
 
-def test_a_file_is_a_volume_too(make: Overlays, source: Path) -> None:
-    rootfs = Rootfs(make(), [volume("/etc/some/file", source / "file")])
+def test_a_file_is_a_volume_too(make_overlay: Overlays, source: Path) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/etc/some/file", source / "file")])
     assert run(rootfs, "cat /etc/some/file") == ("of the volume", 0)
 
 
-def test_a_volume_is_its_containers_alone(make: Overlays, source: Path) -> None:
-    run(Rootfs(make(), [volume("/data", source)]), "cat /data/file")
-    assert run(Rootfs(make()), "ls /data") == ("", 0)
+def test_a_volume_is_its_containers_alone(make_overlay: Overlays, source: Path) -> None:
+    run(Rootfs(make_overlay(), [volume("/data", source)]), "cat /data/file")
+    assert run(Rootfs(make_overlay()), "ls /data") == ("", 0)
 
 
-def test_a_read_only_volume_cannot_be_written(make: Overlays, source: Path) -> None:
-    rootfs = Rootfs(make(), [volume("/data", source, mounts.MS_RDONLY)])
+def test_a_read_only_volume_cannot_be_written(make_overlay: Overlays, source: Path) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/data", source, mounts.MS_RDONLY)])
     output, code = run(rootfs, "cat /data/file; echo > /data/file")
     assert (output.startswith("of the volume"), code) == (True, 2)
     assert "Read-only file system" in output
 
 
-def test_noexec_holds(make: Overlays, source: Path) -> None:
+def test_noexec_holds(make_overlay: Overlays, source: Path) -> None:
     (source / "run").write_text("#!/bin/sh\n")
     (source / "run").chmod(0o755)
-    assert run(Rootfs(make(), [volume("/data", source, mounts.MS_NOEXEC)]), "/data/run")[1] == 126
+    assert run(Rootfs(make_overlay(), [volume("/data", source, mounts.MS_NOEXEC)]), "/data/run")[1] == 126
 
 
-def test_a_tmpfs_has_its_size(make: Overlays) -> None:
-    rootfs = Rootfs(make(), [volume("/cache", "", 0, "size=64k,mode=700")])
+def test_a_tmpfs_has_its_size(make_overlay: Overlays) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/cache", "", 0, "size=64k,mode=700")])
     assert run(rootfs, "stat -f -c %b /cache; stat -c %a /cache") == ("16\n700\n", 0)
 
 
-def test_what_the_source_mounts_is_seen(make: Overlays, source: Path) -> None:
+def test_what_the_source_mounts_is_seen(make_overlay: Overlays, source: Path) -> None:
     (source / "below").mkdir()
     libc.mount("below", str(source / "below"), "tmpfs", 0, None)
     try:
         (source / "below" / "file").write_text("deep")
-        assert run(Rootfs(make(), [volume("/data", source)]), "cat /data/below/file") == ("deep", 0)
+        assert run(Rootfs(make_overlay(), [volume("/data", source)]), "cat /data/below/file") == ("deep", 0)
     finally:
         libc.unmount(str(source / "below"))
 
 
-def test_a_volume_at_a_link_goes_where_it_points(make: Overlays, source: Path) -> None:
-    rootfs = Rootfs(make(), [volume("/var/run/reaper-test", source)])
+def test_a_volume_at_a_link_goes_where_it_points(make_overlay: Overlays, source: Path) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/var/run/reaper-test", source)])
     assert run(rootfs, "cat /run/reaper-test/file") == ("of the volume", 0)
     Path("/run/reaper-test").rmdir()
 
 
-def test_no_link_leads_a_volume_into_proc(make: Overlays, source: Path) -> None:
+def test_no_link_leads_a_volume_into_proc(make_overlay: Overlays, source: Path) -> None:
     """Over a directory of settings, say, or over what a process is told of itself (CVE-2019-16884 of runc)."""
-    run(Rootfs(make()), "ln -s /proc/self/attr /data")
-    output, code = run(Rootfs(make(), [volume("/data", source)]), "echo ran")
+    run(Rootfs(make_overlay()), "ln -s /proc/self/attr /data")
+    output, code = run(Rootfs(make_overlay(), [volume("/data", source)]), "echo ran")
     assert code == 125
     assert output.startswith("volume /data cannot be mounted: a link leads from there to /proc/")
-    assert run(Rootfs(make(), [volume("/proc/irq", source)]), "cat /proc/irq/file") == ("of the volume", 0)
+    assert run(Rootfs(make_overlay(), [volume("/proc/irq", source)]), "cat /proc/irq/file") == ("of the volume", 0)
 
 
 @pytest.mark.parametrize("name", ["file", ""])
 @pytest.mark.parametrize("link", ["/run/reaper-test", "/var/run/reaper-test", "/dev/shm/reaper-test"])
-def test_no_link_has_a_mount_point_made_on_the_node(make: Overlays, source: Path, link: str, name: str) -> None:
-    """Whoever can write to /app only would have root make /run/nologin."""
-    run(Rootfs(make()), f"mkdir /app && ln -s {link} /app/conf")
-    output, code = run(Rootfs(make(), [volume("/app/conf", source / name)]), "echo ran")
+def test_no_link_has_a_mount_point_made_on_the_node(make_overlay: Overlays, source: Path, link: str, name: str) -> None:
+    """Whoever can write to /app only would have root make_overlay /run/nologin."""
+    run(Rootfs(make_overlay()), f"mkdir /app && ln -s {link} /app/conf")
+    output, code = run(Rootfs(make_overlay(), [volume("/app/conf", source / name)]), "echo ran")
     assert (code, Path(link).exists()) == (125, False)
     assert output == (
         "volume /app/conf cannot be mounted: a link leads from there into a tree that node "
@@ -123,30 +116,30 @@ def test_no_link_has_a_mount_point_made_on_the_node(make: Overlays, source: Path
 
 
 @pytest.mark.parametrize("link", ["/sys/kernel", "/dev/shm"])
-def test_no_link_leads_a_volume_over_a_device_or_a_setting(make: Overlays, source: Path, link: str) -> None:
-    run(Rootfs(make()), f"ln -s {link} /data")
-    output, code = run(Rootfs(make(), [volume("/data", source)]), "echo ran")
+def test_no_link_leads_a_volume_over_a_device_or_a_setting(make_overlay: Overlays, source: Path, link: str) -> None:
+    run(Rootfs(make_overlay()), f"ln -s {link} /data")
+    output, code = run(Rootfs(make_overlay(), [volume("/data", source)]), "echo ran")
     assert (code, output.startswith(f"volume /data cannot be mounted: a link leads from there to {link}")) == (
         125,
         True,
     )
 
 
-def test_no_link_is_blamed_where_none_is(make: Overlays, source: Path) -> None:
-    output, code = run(Rootfs(make(), [volume("/proc/none", source)]), "echo ran")
+def test_no_link_is_blamed_where_none_is(make_overlay: Overlays, source: Path) -> None:
+    output, code = run(Rootfs(make_overlay(), [volume("/proc/none", source)]), "echo ran")
     assert (output, code) == (
         f"volume /proc/none cannot be mounted on node {os.uname().nodename}: No such file or directory",
         125,
     )
 
 
-def test_a_link_into_run_leads_a_volume_to_what_is_there(make: Overlays, source: Path) -> None:
+def test_a_link_into_run_leads_a_volume_to_what_is_there(make_overlay: Overlays, source: Path) -> None:
     """As /etc/resolv.conf is on many nodes."""
     node = Path("/run/reaper-test")
     node.write_text("of the node")
     try:
-        run(Rootfs(make()), f"ln -sf {node} /etc/reaper-test.conf")
-        rootfs = Rootfs(make(), [volume("/etc/reaper-test.conf", source / "file")])
+        run(Rootfs(make_overlay()), f"ln -sf {node} /etc/reaper-test.conf")
+        rootfs = Rootfs(make_overlay(), [volume("/etc/reaper-test.conf", source / "file")])
         assert run(rootfs, "cat /etc/reaper-test.conf") == ("of the volume", 0)
         assert node.read_text() == "of the node"
     finally:
@@ -197,16 +190,16 @@ def test_a_volume_whose_place_was_swapped_is_not_left_writable(tmp_path: Path, s
     )
 
 
-def test_a_missing_source_is_an_error(make: Overlays) -> None:
-    output, code = run(Rootfs(make(), [volume("/data", "/not/there")]), "echo ran")
+def test_a_missing_source_is_an_error(make_overlay: Overlays) -> None:
+    output, code = run(Rootfs(make_overlay(), [volume("/data", "/not/there")]), "echo ran")
     assert code == 125
     assert output == (
         f"volume /data cannot be mounted: /not/there on node {os.uname().nodename}: No such file or directory"
     )
 
 
-def test_a_directory_is_not_mounted_on_a_file(make: Overlays, source: Path) -> None:
-    output, code = run(Rootfs(make(), [volume("/etc/passwd", source)]), "echo ran")
+def test_a_directory_is_not_mounted_on_a_file(make_overlay: Overlays, source: Path) -> None:
+    output, code = run(Rootfs(make_overlay(), [volume("/etc/passwd", source)]), "echo ran")
     assert (output, code) == (
         f"volume /etc/passwd cannot be mounted on node {os.uname().nodename}: Not a directory",
         125,
@@ -225,12 +218,12 @@ def test_without_an_overlay_no_mount_point_is_made(source: Path) -> None:
     assert "there is no such directory on node" in output
 
 
-def test_a_read_only_root_leaves_volumes_writable(make: Overlays, source: Path) -> None:
-    rootfs = Rootfs(make(), [volume("/data", source)], read_only=True)
+def test_a_read_only_root_leaves_volumes_writable(make_overlay: Overlays, source: Path) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/data", source)], read_only=True)
     output, code = run(rootfs, "echo > /data/answer && echo > /dev/null && touch /etc/reaper-test")
     assert (code, (source / "answer").exists()) == (1, True)
     assert "Read-only file system" in output
-    assert run(Rootfs(make()), "touch /etc/reaper-test")[1] == 0
+    assert run(Rootfs(make_overlay()), "touch /etc/reaper-test")[1] == 0
 
 
 def test_a_read_only_root_is_read_only_without_overlay_and_volumes(tmp_path: Path) -> None:
@@ -256,20 +249,20 @@ def test_a_read_only_root_has_mounts_that_another_hides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_missing_working_directory_is_made(make: Overlays, *, read_only: bool) -> None:
-    rootfs = Rootfs(make(), working_directory="/made/for/this", read_only=read_only)
+def test_a_missing_working_directory_is_made(make_overlay: Overlays, *, read_only: bool) -> None:
+    rootfs = Rootfs(make_overlay(), working_directory="/made/for/this", read_only=read_only)
     assert run(rootfs, "stat -c %a /made/for/this") == ("755\n", 0)
     assert not Path("/made").exists()
 
 
 @pytest.mark.parametrize("path", ["/run/reaper-test/x", "/var/run/reaper-test/x"])
-def test_no_working_directory_is_made_on_the_node(make: Overlays, path: str) -> None:
-    assert run(Rootfs(make(), working_directory=path), f"test ! -e {path}") == ("", 0)
+def test_no_working_directory_is_made_on_the_node(make_overlay: Overlays, path: str) -> None:
+    assert run(Rootfs(make_overlay(), working_directory=path), f"test ! -e {path}") == ("", 0)
     assert run(Rootfs(None, working_directory="/made/for/this"), "test ! -e /made") == ("", 0)
     assert not Path("/run/reaper-test").exists()
 
 
-def test_a_network_is_entered(make: Overlays) -> None:
+def test_a_network_is_entered(make_overlay: Overlays) -> None:
     reader, writer = os.pipe()
     holder = os.fork()
     if holder == 0:
@@ -284,14 +277,14 @@ def test_a_network_is_entered(make: Overlays) -> None:
     try:
         network = f"/proc/{holder}/ns/net"
         expected = Path(network).readlink()
-        assert run(Rootfs(make(), network=network), "readlink /proc/self/ns/net") == (f"{expected}\n", 0)
+        assert run(Rootfs(make_overlay(), network=network), "readlink /proc/self/ns/net") == (f"{expected}\n", 0)
     finally:
         os.kill(holder, 9)
         os.waitpid(holder, 0)
 
 
-def test_a_network_that_is_gone_is_an_error(make: Overlays) -> None:
-    output, code = run(Rootfs(make(), network="/run/netns/gone"), "echo ran")
+def test_a_network_that_is_gone_is_an_error(make_overlay: Overlays) -> None:
+    output, code = run(Rootfs(make_overlay(), network="/run/netns/gone"), "echo ran")
     assert code == 125
     assert output.startswith("the pod's network namespace /run/netns/gone cannot be entered on node ")
     assert output.endswith(": No such file or directory")
@@ -327,20 +320,9 @@ def test_children_of_the_tests_have_one_thread() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
 
 
-def test_an_exec_sees_what_init_sees(make: Overlays, source: Path) -> None:
-    rootfs = Rootfs(make(), [volume("/data", source)])
-    reader, writer = os.pipe()
-    init = os.fork()
-    if init == 0:
-        try:
-            rootfs.enter(rootfs.fds)
-            os.write(writer, b"x")
-            os.execv("/bin/sleep", ["sleep", "60"])
-        finally:
-            os._exit(1)
-    os.close(writer)
-    assert os.read(reader, 1) == b"x"
-    os.close(reader)
+def test_an_exec_sees_what_init_sees(make_overlay: Overlays, source: Path) -> None:
+    rootfs = Rootfs(make_overlay(), [volume("/data", source)])
+    init = sleeper(rootfs)
     joined = JoinedRootfs(init)
     try:
         assert inside(joined, "cat /data/file") == ("of the volume", 0)

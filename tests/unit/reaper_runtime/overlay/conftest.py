@@ -1,4 +1,4 @@
-"""Overlays below a folder of the test, and another file system of the node, which they show; none of it is left."""
+"""Another file system of the node, which overlays show; nothing is left of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reaper_runtime.host import libc, mounts
-from tests.fakes.rootfs import Overlays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Overlays]:
-    made = Overlays(tmp_path)
-    yield made
-    made.remove()
 
 
 @pytest.fixture

@@ -74,21 +74,23 @@ def dead() -> Iterator[DeadFileSystem]:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_dead_file_system_holds_up_no_container(make: Overlays, dead: DeadFileSystem, *, read_only: bool) -> None:
+def test_a_dead_file_system_holds_up_no_container(
+    make_overlay: Overlays, dead: DeadFileSystem, *, read_only: bool
+) -> None:
     """As a network file system whose server is gone would; one in which paths are to be hidden is not shown at all."""
     for hidden, shown in (((), "1"), ((f"{dead.path}/keys/*",), "0")):
-        rootfs = Rootfs(make(f"hides-{len(hidden)}", hidden=hidden), read_only=read_only)
+        rootfs = Rootfs(make_overlay(f"hides-{len(hidden)}", hidden=hidden), read_only=read_only)
         output, _ = inside(rootfs, f"grep -c ' {dead.path} ro,.* fuse ' /proc/self/mountinfo")
         rootfs.close()
         assert output == f"{shown}\n"
     assert not dead.was_asked()
 
 
-def test_a_link_into_a_dead_file_system_holds_up_no_container(make: Overlays, dead: DeadFileSystem) -> None:
+def test_a_link_into_a_dead_file_system_holds_up_no_container(make_overlay: Overlays, dead: DeadFileSystem) -> None:
     """The overlay shows it, a container made a link into it, and the node mounts something in the link's place."""
-    run(make(), f"ln -s {dead.path}/data {LATER}")
+    run(make_overlay(), f"ln -s {dead.path}/data {LATER}")
     with mounted_later():
-        assert run(make(), f"readlink {LATER}") == (f"{dead.path}/data\n", 0)
+        assert run(make_overlay(), f"readlink {LATER}") == (f"{dead.path}/data\n", 0)
     assert not dead.was_asked()
 
 
