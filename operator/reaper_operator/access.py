@@ -1,5 +1,6 @@
 """Where the API server is and what proves who we are, which may be another proof tomorrow."""
 
+import time
 from typing import Any
 
 from kubernetes import config
@@ -16,7 +17,7 @@ class Access(Configuration):
         ConfigException and OSError."""
         super().__init__()
         self._kubeconfig, self._in_cluster = kubeconfig, in_cluster
-        self._complaints = Complaints()
+        self._complaints = Complaints(time.monotonic)
         self._read(self)
 
     def renew(self) -> None:

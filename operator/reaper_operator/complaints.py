@@ -2,7 +2,6 @@
 with how often it has happened."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,7 +29,7 @@ class _Told:
 class Complaints:
     """What is wrong for now, a sentence each: with a part of the operator, or with objects by their names."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, most: int = _MOST) -> None:
+    def __init__(self, clock: Callable[[], float], *, most: int = _MOST) -> None:
         """`clock`: seconds, monotonic. `most`: objects that are remembered."""
         self._clock = clock
         self._most = most

@@ -61,7 +61,7 @@ class Leading:
             onlooker=metrics.queue,
         )
         last_seen, known = LastSeenPods(), KnownTasks()
-        of_objects = Complaints()  # one, so that each fault is told once, whoever meets it
+        of_objects = Complaints(time.monotonic)  # one, so that each fault is told once, whoever meets it
         reconcile = Reconciler(cluster, last_seen, now, queue.add_later, known)
         self._workers = Workers(
             queue, reconcile, available, count=settings.workers, telemetry=telemetry, complaints=of_objects

@@ -108,7 +108,7 @@ def configure(level: str, style: str, filters: Sequence[logging.Filter] = ()) ->
     handler = logging.StreamHandler(sys.stderr)
     plain = PlainFormatter("%(asctime)s %(levelname)s %(subject)s%(message)s", "%Y-%m-%dT%H:%M:%SZ")
     handler.setFormatter(JsonFormatter() if style == "json" else plain)
-    for each in (Subject(), Request(Complaints()), *filters):
+    for each in (Subject(), Request(Complaints(time.monotonic)), *filters):
         handler.addFilter(each)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)

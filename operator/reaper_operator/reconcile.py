@@ -28,6 +28,7 @@ Pod with another UID than the recorded one never starts: it is removed.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -73,7 +74,7 @@ class Reconciler:
         self._last_seen = last_seen
         self._clock = clock
         self._look_later = look_later
-        self._of_events = Complaints()
+        self._of_events = Complaints(time.monotonic)
 
     async def __call__(self, key: Key) -> None:
         """Bring the task closer to its end. Raises Waiting or a ClusterError where it has to be tried

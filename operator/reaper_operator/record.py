@@ -2,6 +2,7 @@
 write is lost, and each followed by what the API server made of it."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -36,7 +37,7 @@ class Record:
         """`complaints`: what was told of Events, which are made for all tasks or for none."""
         self._cluster = cluster
         self._clock = clock
-        self._complaints = complaints or Complaints()
+        self._complaints = complaints or Complaints(time.monotonic)
         self.key = key
         self.body = body
         self.head = read_task(body)

@@ -5,6 +5,7 @@ At rest this is two lists and nothing else: only a task for which there is somet
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -52,8 +53,8 @@ class Resync:
         self._counted = counted
         self._listed = listed
         self._unserved = unserved
-        self._complaints = complaints or Complaints()
-        self._of_objects = of_objects or Complaints()
+        self._complaints = complaints or Complaints(time.monotonic)
+        self._of_objects = of_objects or Complaints(time.monotonic)
 
     async def once(self) -> bool:
         """Queue what needs a look. False if the API server would not say."""

@@ -52,7 +52,7 @@ class Watch:
         """`registry`: the handlers. `call`: Transport.call. `what` is watched, in words. `operator`: Kopf."""
         self._registry, self._call, self._health, self._what = registry, call, health, what
         self._restarts = restarts or Restarts(time.monotonic, random.random)
-        self._complaints = complaints or Complaints()
+        self._complaints = complaints or Complaints(time.monotonic)
         self._operator = operator
         self._call_later = call_later or asyncio.get_running_loop().call_later
         self._over = asyncio.Event()

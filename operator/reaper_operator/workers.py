@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from reaper_operator import logs
@@ -36,7 +37,7 @@ class Workers:
         self._available = available
         self._count = count
         self._telemetry = telemetry or Silent()
-        self._complaints = complaints or Complaints()
+        self._complaints = complaints or Complaints(time.monotonic)
         self._stopping = False
 
     async def run(self) -> None:

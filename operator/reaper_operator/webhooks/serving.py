@@ -54,8 +54,8 @@ class Webhooks:
         self._listener = Listener(settings.webhook_endpoint, shown.context, self._listening)
         self._stop = threading.Event()
         self._kopfs_end = threading.Event()
-        self._complaints, self._ends = Complaints(), Complaints()
-        self._of_objects = Complaints()
+        self._complaints, self._ends = Complaints(time.monotonic), Complaints(time.monotonic)
+        self._of_objects = Complaints(time.monotonic)
         self._restarts = Restarts(time.monotonic, random.random, longest=LONGEST)
         health.webhooks = "the webhooks are not served yet"
 
